@@ -1,0 +1,1 @@
+"""Types, schemas and small services that every other room may import."""

@@ -1,0 +1,140 @@
+"""The experiment sheet: one row per movie, any further columns are conditions."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cyto_kedro.core.errors import ConfigError
+from cyto_kedro.core.layout import Layout
+
+_MOVIE_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+# A sheet may point one movie's channel elsewhere: column "path:<channel>".
+_PATH_PREFIX = "path:"
+
+
+@dataclass(frozen=True)
+class Movie:
+    """One row of the sheet."""
+
+    id: str
+    dataset: str
+    paths: dict[str, Path]
+    conditions: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """All movies of a sheet, with the paths of their channels resolved."""
+
+    sheet: Path
+    movies: tuple[Movie, ...]
+
+    def __getitem__(self, movie: str) -> Movie:
+        for row in self.movies:
+            if row.id == movie:
+                return row
+        known = ", ".join(m.id for m in self.movies)
+        raise ConfigError(
+            f"There is no movie '{movie}' in the experiment",
+            where=str(self.sheet),
+            fix=f"choose one of: {known}",
+        )
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Movie ids in sheet order."""
+        return tuple(movie.id for movie in self.movies)
+
+    def conditions(self) -> pd.DataFrame:
+        """One row per movie: dataset, movie and the condition columns."""
+        return pd.DataFrame(
+            [{"dataset": m.dataset, "movie": m.id, **m.conditions} for m in self.movies]
+        )
+
+
+def read_experiment(layout: Layout) -> Experiment:
+    """Read and check the sheet named by the layout.
+
+    Columns ``movie`` (required, unique), ``dataset`` (default: the layout's) and
+    ``path:<channel>`` (overrides that channel's path) have a meaning here; every
+    other column is a condition and joins the experiment table.
+
+    Raises:
+        ConfigError: The sheet is missing or unreadable, an id is empty, duplicate or
+            not usable as a folder name, or a ``path:`` column names no channel.
+    """
+    sheet = Path(layout.sheet)
+    table = _read_table(sheet)
+    _check_ids(table, sheet)
+    rows = [_movie(row, layout, sheet) for row in table.to_dict(orient="records")]
+    return Experiment(sheet=sheet, movies=tuple(rows))
+
+
+def _read_table(sheet: Path) -> pd.DataFrame:
+    if not sheet.is_file():
+        raise ConfigError(
+            "The experiment sheet is missing",
+            where=str(sheet),
+            fix="write a CSV with a column 'movie' and one row per movie, and name it "
+            "in globals.yml (key: sheet)",
+        )
+    try:
+        table = pd.read_csv(sheet, dtype={"movie": str, "dataset": str})
+    except (ValueError, UnicodeDecodeError) as exc:
+        raise ConfigError(
+            f"The experiment sheet is not a CSV table: {exc}", where=str(sheet)
+        ) from exc
+    if "movie" not in table.columns or table.empty:
+        raise ConfigError(
+            "The experiment sheet needs a column 'movie' and at least one row",
+            where=str(sheet),
+            fix=f"columns found: {', '.join(map(str, table.columns)) or 'none'}",
+        )
+    return table
+
+
+def _check_ids(table: pd.DataFrame, sheet: Path) -> None:
+    for number, name in enumerate(table["movie"], start=2):
+        if not isinstance(name, str) or not _MOVIE_ID.match(name):
+            raise ConfigError(
+                f"'{name}' is not a usable movie id",
+                where=f"{sheet}, line {number}",
+                fix="use letters, digits, '_', '-' and '.', starting with a letter or "
+                "digit: the id names a folder",
+            )
+    twice = table["movie"][table["movie"].duplicated()].unique()
+    if len(twice):
+        raise ConfigError(
+            f"Duplicate movie ids: {', '.join(twice)}",
+            where=str(sheet),
+            fix="give each row its own id",
+        )
+
+
+def _movie(row: dict[Any, Any], layout: Layout, sheet: Path) -> Movie:
+    name = row.pop("movie")
+    dataset = row.pop("dataset", None)
+    dataset = dataset if isinstance(dataset, str) else layout.dataset
+    overrides = {
+        key[len(_PATH_PREFIX) :]: row.pop(key)
+        for key in [k for k in row if k.startswith(_PATH_PREFIX)]
+    }
+    for channel in overrides:
+        if channel not in layout.channels:
+            raise ConfigError(
+                f"The column '{_PATH_PREFIX}{channel}' names no channel",
+                where=str(sheet),
+                fix=f"channels in globals.yml: {', '.join(layout.channels)}",
+            )
+    paths = {}
+    for channel, spec in layout.channels.items():
+        chosen = overrides.get(channel)
+        text = chosen if isinstance(chosen, str) else spec.path
+        text = text.replace("<movie>", name)
+        paths[channel] = Path(layout.data_root) / dataset / text
+    return Movie(id=name, dataset=dataset, paths=paths, conditions=row)

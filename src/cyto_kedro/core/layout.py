@@ -1,0 +1,122 @@
+"""`globals.yml` as a typed object: roots, channels, roles and markers.
+
+The layout decides the shape of the pipeline graph: one Kedro namespace per role, one
+image per channel, contacts for every effector-target pair.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from cyto_kedro.core.params import Params
+
+
+class Channel(Params):
+    """One raw image channel of every movie."""
+
+    path: str = Field(
+        description="file, glob or .zarr folder below <data_root>/<dataset>; "
+        "<movie> stands for the movie id"
+    )
+    index: int | None = Field(
+        default=None, ge=0, description="channel to take from a multi-channel file"
+    )
+    axes: str | None = Field(
+        default=None, description="axis order when the file does not say (e.g. TYX)"
+    )
+
+
+class Role(Params):
+    """One cell type and the channel(s) that it is segmented from."""
+
+    kind: Literal["effector", "target", "other"] = Field(
+        description="effectors kill, targets are killed, others are only analysed"
+    )
+    channels: tuple[str, ...] = Field(
+        min_length=1, description="channel(s) to segment; several are merged"
+    )
+    masks: str | None = Field(
+        default=None,
+        description="ready masks to use in place of segmentation, below "
+        "<data_root>/<dataset>",
+    )
+
+
+class Marker(Params):
+    """A channel that is measured inside cells, without cells of its own."""
+
+    channel: str = Field(description="channel measured")
+    kind: Literal["death", "live", "other"] = Field(
+        description="a death dye, a live dye, or anything else"
+    )
+
+
+class Layout(Params):
+    """The content of ``globals.yml``."""
+
+    data_root: Path = Field(description="storage class raw: read-only inputs")
+    scratch_root: Path = Field(description="storage class scratch: heavy, purgeable")
+    output_root: Path = Field(description="storage class output: compact results")
+    dataset: str = Field(description="name of the dataset, a folder below data_root")
+    sheet: Path = Field(description="experiment sheet: CSV with one row per movie")
+    channels: dict[str, Channel] = Field(min_length=1, description="by channel name")
+    roles: dict[str, Role] = Field(min_length=1, description="by role name")
+    markers: dict[str, Marker] = Field(default_factory=dict, description="by marker")
+    pixel_size_um: float | None = Field(
+        default=None, gt=0, description="pixel size (um) where the files do not say"
+    )
+    frame_interval_min: float | None = Field(
+        default=None, gt=0, description="minutes per frame where the files do not say"
+    )
+
+    @field_validator("channels", "roles", "markers")
+    @classmethod
+    def _names_are_identifiers(cls, value: dict[str, object]) -> dict[str, object]:
+        bad = [name for name in value if not name.isidentifier()]
+        if bad:
+            raise ValueError(f"names must be letters, digits and _: {', '.join(bad)}")
+        return value
+
+    @model_validator(mode="after")
+    def _channels_exist(self) -> Self:
+        used = {f"roles.{r}": role.channels for r, role in self.roles.items()}
+        used |= {f"markers.{m}": (mk.channel,) for m, mk in self.markers.items()}
+        for owner, channels in used.items():
+            for channel in channels:
+                if channel not in self.channels:
+                    known = ", ".join(self.channels)
+                    raise ValueError(
+                        f"{owner} names channel '{channel}', which is not among the "
+                        f"channels ({known})"
+                    )
+        return self
+
+    def of_kind(self, kind: str) -> tuple[str, ...]:
+        """Role names of one kind, in the order of ``globals.yml``."""
+        return tuple(name for name, role in self.roles.items() if role.kind == kind)
+
+    @property
+    def effectors(self) -> tuple[str, ...]:
+        """Names of the effector roles."""
+        return self.of_kind("effector")
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Names of the target roles."""
+        return self.of_kind("target")
+
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """Every (effector, target) pair whose contacts are measured."""
+        return tuple(product(self.effectors, self.targets))
+
+    def marker_channel(self, kind: str) -> str | None:
+        """Channel of the first marker of one kind, or None."""
+        for marker in self.markers.values():
+            if marker.kind == kind:
+                return marker.channel
+        return None

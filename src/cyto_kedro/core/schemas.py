@@ -1,0 +1,378 @@
+"""The tables of the pipeline: names, columns, dtypes, units.
+
+Keys: a cell in a frame is (``frame``, ``label``) and joins back to its mask; a cell over
+time is ``track_id`` (unique within movie and role, from 1). Times are minutes after
+frame 0 of the analysed range; lengths are um; undefined is NaN or <NA>.
+"""
+
+from __future__ import annotations
+
+from cyto_kedro.core.table import Col, TableSpec
+
+FRAME = Col("int64", "frame", "0-based frame index", ge=0)
+LABEL = Col("int64", "", "id of the cell in this frame's mask", ge=1)
+TRACK = Col("int64", "", "id of the cell over time, from 1", ge=1)
+TIME = Col("float64", "min", "time after the first frame", ge=0)
+NAME = Col("object", "", "name")
+
+
+def _number(unit: str, about: str, ge: float | None = None) -> Col:
+    return Col("float64", unit, about, nullable=True, ge=ge)
+
+
+def _count(about: str) -> Col:
+    return Col("int64", "", about, ge=0)
+
+
+def _flag(about: str) -> Col:
+    return Col("bool", "", about)
+
+
+# pyCyto's 27 tabulation columns in its order, then ours. `i` counts rows (y), `j` counts
+# columns (x). The bare x/y, bbox_[xy]*, size, feret and perimeter are physical.
+PYCYTO_COLUMNS: dict[str, Col] = {
+    "label": LABEL,
+    "y": _number("um", "centroid row"),
+    "x": _number("um", "centroid column"),
+    "bbox_xstart": _number("um", "left edge of the bounding box"),
+    "bbox_ystart": _number("um", "upper edge of the bounding box"),
+    "bbox_xsize": _number("um", "width of the bounding box", 0),
+    "bbox_ysize": _number("um", "height of the bounding box", 0),
+    "i": _number("px", "centroid row"),
+    "j": _number("px", "centroid column"),
+    "bbox_istart": Col("int64", "px", "first row of the bounding box", ge=0),
+    "bbox_jstart": Col("int64", "px", "first column of the bounding box", ge=0),
+    "bbox_isize": Col("int64", "px", "rows of the bounding box", ge=1),
+    "bbox_jsize": Col("int64", "px", "columns of the bounding box", ge=1),
+    "size": _number("um2", "area", 0),
+    "elongation": _number("", "sqrt(largest / smallest principal moment)", 0),
+    "flatness": _number("", "equals elongation in 2D (ITK's definition)", 0),
+    "roundness": _number("", "perimeter of the equal-area disc / perimeter", 0),
+    "feret_diameter": _number("um", "largest distance of two pixel centres", 0),
+    "feret_radius": _number("um", "half the Feret diameter", 0),
+    "perimeter": _number("um", "Crofton estimate over 8-direction intercepts", 0),
+    "mass": _number("intensity", "sum of the role's image inside the mask"),
+    "mean": _number("intensity", "mean of the role's image"),
+    "median": _number("intensity", "exact median of the role's image"),
+    "sd": _number("intensity", "standard deviation (n - 1); NaN for one pixel", 0),
+    "frame": FRAME,
+    "channel": Col("object", "", "role that the cell belongs to"),
+    "alive": Col("boolean", "", "alive in this frame; unknown here", nullable=True),
+}
+OWN_COLUMNS: dict[str, Col] = {
+    "time_min": TIME,
+    "y_um": _number("um", "centroid row", 0),
+    "x_um": _number("um", "centroid column", 0),
+    "area_px": Col("int64", "px", "pixels of the mask", ge=1),
+    "area_um2": _number("um2", "area", 0),
+    "touches_border": _flag("mask touches the edge of the image"),
+    "in_valid_region": _flag("mask lies in pixels that registration left valid"),
+}
+CHANNEL_PATTERNS: dict[str, Col] = {
+    r"^mean_.+$": _number("intensity", "mean of this channel inside the mask"),
+    r"^median_.+$": _number("intensity", "median of this channel inside the mask"),
+    r"^sd_.+$": _number("intensity", "standard deviation of this channel", 0),
+    r"^background_.+$": _number(
+        "intensity", "median of this channel outside all masks of the role"
+    ),
+}
+DETECTIONS = TableSpec(
+    "detections",
+    PYCYTO_COLUMNS | OWN_COLUMNS,
+    CHANNEL_PATTERNS,
+    unique=("frame", "label"),
+)
+FRAME_COUNTS = TableSpec(
+    "frame_counts",
+    {
+        "frame": FRAME,
+        "time_min": TIME,
+        "n_cells": _count("cells in this frame (0 is kept)"),
+        "covered_fraction": _number("", "part of the image covered by masks", 0),
+    },
+    {r"^background_.+$": CHANNEL_PATTERNS[r"^background_.+$"]},
+    unique=("frame",),
+)
+FRAME_STATS = TableSpec(
+    "frame_stats",
+    {
+        "channel": NAME,
+        "frame": FRAME,
+        "time_min": TIME,
+        "minimum": _number("intensity", "smallest pixel"),
+        "p01": _number("intensity", "1st percentile"),
+        "median": _number("intensity", "median"),
+        "mean": _number("intensity", "mean"),
+        "p99": _number("intensity", "99th percentile"),
+        "maximum": _number("intensity", "largest pixel"),
+        "saturated_fraction": _number("", "pixels at the dtype's maximum", 0),
+        "focus": _number("", "variance of the Laplacian / mean squared", 0),
+    },
+    unique=("channel", "frame"),
+)
+DRIFT = TableSpec(
+    "drift",
+    {
+        "frame": FRAME,
+        "dy_px": _number("px", "row shift that moves the frame onto the reference"),
+        "dx_px": _number("px", "column shift that moves the frame onto the reference"),
+        "valid_y0": _count("first row with data after the shift"),
+        "valid_y1": _count("one past the last row with data"),
+        "valid_x0": _count("first column with data"),
+        "valid_x1": _count("one past the last column with data"),
+        "quality": _number("", "correlation after registration, in [-1, 1]"),
+    },
+    unique=("frame",),
+)
+TRACK_COLUMNS: dict[str, Col] = {
+    "track_id": TRACK,
+    "parent_track_id": Col("Int64", "", "track that divided into this one", True),
+    "link_distance_um": _number("um", "distance to the previous point of the track", 0),
+    "gap_frames": _count("frames skipped since the previous point"),
+    "link_confidence": _number("", "1 - cost / cost limit of the link, in [0, 1]", 0),
+}
+TRACKS = TableSpec(
+    "tracks",
+    PYCYTO_COLUMNS | OWN_COLUMNS | TRACK_COLUMNS,
+    CHANNEL_PATTERNS,
+    unique=("frame", "label"),
+)
+KINEMATICS = TableSpec(
+    "kinematics",
+    {
+        "track_id": TRACK,
+        "frame": FRAME,
+        "label": LABEL,
+        "time_min": TIME,
+        "dt_min": _number("min", "time since the previous point", 0),
+        "vel_y_um_per_min": _number("um/min", "row velocity from the previous point"),
+        "vel_x_um_per_min": _number("um/min", "column velocity"),
+        "speed_um_per_min": _number("um/min", "step speed; NaN at start and gaps", 0),
+        "turning_angle_deg": _number("deg", "angle between steps, in [0, 180]", 0),
+        "path_um": _number("um", "path length so far", 0),
+        "net_displacement_um": _number("um", "distance from the first point", 0),
+    },
+    unique=("track_id", "frame"),
+)
+TRACK_SUMMARY = TableSpec(
+    "track_summary",
+    {
+        "track_id": TRACK,
+        "parent_track_id": Col("Int64", "", "track that divided into this one", True),
+        "n_points": Col("int64", "", "detections in the track", ge=1),
+        "first_frame": FRAME,
+        "last_frame": FRAME,
+        "duration_min": _number("min", "time from first to last point", 0),
+        "n_gaps": _count("places where frames were skipped"),
+        "n_daughters": _count("tracks that name this one as parent"),
+        "path_um": _number("um", "path length", 0),
+        "net_displacement_um": _number("um", "distance from first to last point", 0),
+        "straightness": _number("", "net displacement / path length, in [0, 1]", 0),
+        "outreach": _number("", "largest distance from start / path length", 0),
+        "mean_speed_um_per_min": _number("um/min", "mean step speed", 0),
+        "median_speed_um_per_min": _number("um/min", "median step speed", 0),
+        "max_speed_um_per_min": _number("um/min", "fastest step", 0),
+        "arrest_coefficient": _number("", "share of steps below the arrest speed", 0),
+        "mean_turning_angle_deg": _number("deg", "mean turning angle", 0),
+        "mean_link_confidence": _number("", "mean link confidence", 0),
+        "mean_area_um2": _number("um2", "mean area", 0),
+    },
+    unique=("track_id",),
+)
+MSD = TableSpec(
+    "msd",
+    {
+        "lag_frames": Col("int64", "frame", "lag", ge=1),
+        "lag_min": _number("min", "lag", 0),
+        "msd_um2": _number("um2", "mean squared displacement over real pairs", 0),
+        "ci_low_um2": _number("um2", "bootstrap 2.5 % bound over tracks", 0),
+        "ci_high_um2": _number("um2", "bootstrap 97.5 % bound over tracks", 0),
+        "n_pairs": _count("pairs of points"),
+        "n_tracks": _count("tracks"),
+    },
+    unique=("lag_frames",),
+)
+CONTACTS = TableSpec(
+    "contacts",
+    {
+        "frame": FRAME,
+        "time_min": TIME,
+        "effector": Col("object", "", "effector role"),
+        "target": Col("object", "", "target role"),
+        "effector_label": LABEL,
+        "target_label": LABEL,
+        "effector_track_id": Col("Int64", "", "effector track", True),
+        "target_track_id": Col("Int64", "", "target track", True),
+        "distance_um": _number("um", "least distance of the two masks' pixels", 0),
+        "centroid_distance_um": _number("um", "distance of the centroids", 0),
+        "boundary_um": _number("um", "target boundary within contact distance", 0),
+        "overlap_px": _count("pixels that both masks cover"),
+        "in_contact": _flag("distance within the contact distance"),
+    },
+    unique=("frame", "effector", "target", "effector_label", "target_label"),
+)
+EPISODES = TableSpec(
+    "contact_episodes",
+    {
+        "effector": Col("object", "", "effector role"),
+        "target": Col("object", "", "target role"),
+        "effector_track_id": TRACK,
+        "target_track_id": TRACK,
+        "episode": Col("int64", "", "number of the contact of this pair, from 1", ge=1),
+        "first_frame": FRAME,
+        "last_frame": FRAME,
+        "start_min": TIME,
+        "end_min": TIME,
+        "dwell_min": _number("min", "time covered, both end frames included", 0),
+        "n_frames": Col("int64", "", "frames in contact, merged gaps excluded", ge=1),
+        "min_distance_um": _number("um", "least distance in the episode", 0),
+        "max_boundary_um": _number("um", "longest shared boundary", 0),
+        "truncated_start": _flag("in contact when the movie or a track began"),
+        "truncated_end": _flag("in contact when the movie or a track ended"),
+    },
+    unique=("effector", "target", "effector_track_id", "target_track_id", "episode"),
+)
+NETWORK_METRICS = TableSpec(
+    "network_metrics",
+    {
+        "graph": Col("object", "", "delaunay, radius or contact"),
+        "frame": FRAME,
+        "time_min": TIME,
+        "n_nodes": _count("cells"),
+        "n_edges": _count("edges"),
+        "mean_degree": _number("", "mean degree", 0),
+        "n_components": _count("connected components"),
+        "mean_clustering": _number("", "mean clustering coefficient", 0),
+        "mean_edge_um": _number("um", "mean edge length", 0),
+        "heterotypic_fraction": _number("", "edges that join different roles", 0),
+        "connecting_radius_um": _number("um", "longest edge of the spanning tree", 0),
+    },
+    unique=("graph", "frame"),
+)
+VIABILITY = TableSpec(
+    "viability",
+    {
+        "track_id": TRACK,
+        "frame": FRAME,
+        "label": LABEL,
+        "time_min": TIME,
+        "death_signal": _number("intensity", "death marker above background, or CDI"),
+        "alive_probability": Col(
+            "float64", "", "probability to be alive", True, ge=0, le=1
+        ),
+        "alive": Col("boolean", "", "alive by the death event of the track", True),
+    },
+    unique=("track_id", "frame"),
+)
+DEATHS = TableSpec(
+    "deaths",
+    {
+        "role": Col("object", "", "role of the cell"),
+        "track_id": TRACK,
+        "entry_frame": FRAME,
+        "exit_frame": FRAME,
+        "entry_min": TIME,
+        "exit_min": TIME,
+        "death_frame": Col("Int64", "frame", "frame of death, null if none", True),
+        "death_time_min": _number("min", "time of death, NaN if none", 0),
+        "censored": _flag("no death was seen"),
+        "reason": Col(
+            "object",
+            "",
+            "died, dead_at_entry, end_of_movie, left_field, divided or lost",
+        ),
+        "peak_signal": _number("intensity", "largest death signal of the track"),
+        "threshold": _number("intensity", "threshold that the signal was held to"),
+    },
+    unique=("role", "track_id"),
+)
+ATTRIBUTION = TableSpec(
+    "attribution",
+    {
+        "target": Col("object", "", "target role"),
+        "target_track_id": TRACK,
+        "death_frame": FRAME,
+        "death_time_min": TIME,
+        "effector": Col("object", "", "effector role; null = unattributed", True),
+        "effector_track_id": Col("Int64", "", "candidate; null = unattributed", True),
+        "n_candidates": _count("effectors in contact within the window"),
+        "contact_min": _number("min", "contact time inside the window", 0),
+        "last_contact_min": _number("min", "time of the last contact before death", 0),
+        "min_distance_um": _number("um", "least distance inside the window", 0),
+        "credit_nearest": Col("float64", "", "1 for the nearest/last toucher", ge=0),
+        "credit_exclusive": Col("float64", "", "1 for an only candidate", ge=0),
+        "credit_shared": Col("float64", "", "weighted share; sums to 1", ge=0),
+        "window_truncated": _flag("the window reaches before the first frame"),
+    },
+)
+KILLERS = TableSpec(
+    "killers",
+    {
+        "effector": Col("object", "", "effector role"),
+        "effector_track_id": TRACK,
+        "kills_nearest": _number("", "kills by the nearest rule", 0),
+        "kills_shared": _number("", "summed shared credit", 0),
+        "contact_min": _number("min", "total contact time", 0),
+        "observed_min": _number("min", "time in view", 0),
+        "kills_per_hour": _number("1/h", "shared kills per hour in view", 0),
+        "kills_per_contact_hour": _number("1/h", "shared kills per contact hour", 0),
+        "first_kill_min": _number("min", "time in view before the first kill", 0),
+        "serial": _flag("killed at least the configured number of targets"),
+    },
+    unique=("effector", "effector_track_id"),
+)
+SURVIVAL = TableSpec(
+    "survival",
+    {
+        "group": Col("object", "", "movie, condition or other stratum"),
+        "role": Col("object", "", "target role"),
+        "time_min": TIME,
+        "n_at_risk": _count("cells at risk just before this time"),
+        "n_deaths": _count("deaths at this time"),
+        "n_censored": _count("censored at this time"),
+        "survival": Col("float64", "", "Kaplan-Meier estimate", True, ge=0, le=1),
+        "ci_low": Col("float64", "", "95 % log-log bound", True, ge=0, le=1),
+        "ci_high": Col("float64", "", "95 % log-log bound", True, ge=0, le=1),
+    },
+    unique=("group", "role", "time_min"),
+)
+# pyCyto's README: one row per cell per frame, all roles of the movie together.
+RESULT = TableSpec(
+    "result",
+    {
+        "Id": Col("int64", "", "row id, unique within the movie", ge=1),
+        "Track_id": Col("Int64", "", "cell over time, unique within the movie", True),
+        "x": _number("um", "centroid column"),
+        "y": _number("um", "centroid row"),
+        "z": _number("um", "plane; 0 in 2D"),
+        "t": Col("int64", "frame", "0-based frame index", ge=0),
+        "ch0_signal": _number("intensity", "mean of the first channel in the mask"),
+        "ch1_signal": _number("intensity", "mean of the second channel in the mask"),
+        "alive_probability": Col("float64", "", "NaN where not measured", True, 0, 1),
+        "vel_x": _number("um/min", "column velocity from the previous point"),
+        "vel_y": _number("um/min", "row velocity from the previous point"),
+        "vel_z": _number("um/min", "plane velocity; 0 in 2D, NaN where vel_x is"),
+        "contact": _flag("in contact with a cell of the other kind"),
+        "contact_cell_id": Col("Int64", "", "Id of the nearest touching cell", True),
+        "contact_count": _count("cells of the other kind in contact"),
+    },
+    unique=("Id",),
+)
+CELLS = TableSpec(
+    "cells",
+    {
+        "Id": Col("int64", "", "row of the result table", ge=1),
+        "role": Col("object", "", "role of the cell"),
+        "frame": FRAME,
+        "label": LABEL,
+        "track_id": TRACK,
+    },
+    unique=("Id",),
+)
+# Condition columns of the sheet follow, whatever they are called.
+EXPERIMENT_RESULT = TableSpec(
+    "experiment_result",
+    {"dataset": NAME, "movie": NAME, "role": NAME, "label": LABEL, "time_min": TIME}
+    | RESULT.columns,
+    open=True,
+)

@@ -1,0 +1,1 @@
+"""Pure numerics, one file per algorithm; nothing here knows Kedro or a file."""
