@@ -1,8 +1,8 @@
 """The tables of the pipeline: names, columns, dtypes, units.
 
-Keys: a cell in a frame is (``frame``, ``label``) and joins back to its mask; a cell over
-time is ``track_id`` (unique within movie and role, from 1). Times are minutes after
-frame 0 of the analysed range; lengths are um; undefined is NaN or <NA>.
+Keys: a cell in a frame is (``frame``, ``label``) and joins back to its mask; a cell
+over time is ``track_id`` (unique within movie and role, from 1). Times are minutes
+after frame 0 of the analysed range; lengths are um; undefined is NaN or <NA>.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def _flag(about: str) -> Col:
     return Col("bool", "", about)
 
 
-# pyCyto's 27 tabulation columns in its order, then ours. `i` counts rows (y), `j` counts
-# columns (x). The bare x/y, bbox_[xy]*, size, feret and perimeter are physical.
+# pyCyto's 27 tabulation columns in its order, then ours. `i` counts rows (y), `j`
+# counts columns (x). The bare x/y, bbox_[xy]*, size, feret and perimeter are physical.
 PYCYTO_COLUMNS: dict[str, Col] = {
     "label": LABEL,
     "y": _number("um", "centroid row"),
