@@ -1,1 +1,1 @@
-""""""
+"""What was made from what, by which code: sidecars, fingerprints, run records."""

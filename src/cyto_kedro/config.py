@@ -1,0 +1,198 @@
+"""The project's configuration loader: typed globals, path tokens, merged parameters."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kedro.config import MissingConfigException, OmegaConfigLoader
+from pydantic import ValidationError
+
+from cyto_kedro.core.errors import ConfigError
+from cyto_kedro.core.experiment import Experiment, Movie, read_experiment
+from cyto_kedro.core.layout import Layout
+from cyto_kedro.core.scope import Scope, latest_complete_run
+
+# Kedro 1.7 calls a function that OmegaConf renamed: nothing a user can act on.
+warnings.filterwarnings("ignore", message="register_new_resolver", module="kedro")
+
+MAIN_WORKFLOW = "cytotoxicity"
+#: Runtime parameter that picks movies of the sheet.
+MOVIES_PARAMETER = "movies"
+LAYOUT_TOKEN = "<layout>"
+_ROOT_KEYS = ("data_root", "scratch_root", "output_root", "sheet")
+
+
+def workflow_name(pipeline_names: list[str] | tuple[str, ...] | None) -> str:
+    """Folder name of a run: the pipelines' names, the main workflow by default."""
+    names = [n if n != "__default__" else MAIN_WORKFLOW for n in pipeline_names or []]
+    return "+".join(sorted(set(names))) or MAIN_WORKFLOW
+
+
+class CytoConfigLoader(OmegaConfigLoader):
+    """Kedro's OmegaConf loader plus what a project of movies needs.
+
+    - ``globals.yml`` is checked against :class:`Layout`; relative roots are taken from
+      the folder that holds ``conf``.
+    - A catalog entry gets the whole layout where it says ``<layout>``; its paths may
+      hold ``<dataset> <movie> <workflow> <run>``, filled from :attr:`scope`; outside a run that is the latest complete run's first movie.
+    - ``parameters`` of an environment are merged key by key over the base ones. A
+      mapping with another ``name`` (another method) replaces the base's; entries for
+      roles and channels that the environment no longer uses are dropped.
+    """
+
+    # The registry builds the graph without a context at hand: it uses the loader that
+    # was made last, which is the one of the running session.
+    active: CytoConfigLoader | None = None
+
+    def __init__(self, conf_source: str | Path, *args: Any, **kwargs: Any) -> None:
+        super().__init__(conf_source, *args, **kwargs)
+        self._raw_catalog: dict[str, Any] | None = None
+        self._experiment: Experiment | None = None
+        self.layout = self._read_layout()
+        self.scope = self._idle_scope()
+        CytoConfigLoader.active = self
+
+    @property
+    def project_path(self) -> Path:
+        """The folder that holds ``conf``: relative roots start here."""
+        return Path(self.conf_source).resolve().parent
+
+    @property
+    def experiment(self) -> Experiment:
+        """The sheet, read once.
+
+        Raises:
+            ConfigError: The sheet is missing or wrong.
+        """
+        if self._experiment is None:
+            self._experiment = read_experiment(self.layout)
+        return self._experiment
+
+    def movies(self) -> tuple[Movie, ...]:
+        """All movies of the sheet, or those of ``--params movies=a;b``."""
+        wanted = (self.runtime_params or {}).get(MOVIES_PARAMETER)
+        if not wanted:
+            return self.experiment.movies
+        ids = wanted.split(";") if isinstance(wanted, str) else wanted
+        return tuple(self.experiment[str(movie)] for movie in ids)
+
+    def forget_experiment(self) -> None:
+        """Read the sheet again on next use (it was written in the meantime)."""
+        self._experiment = None
+
+    def __getitem__(self, key: str) -> dict[str, Any]:
+        if key != "catalog":
+            value = super().__getitem__(key)
+            return self._used_only(value) if key == "parameters" else value
+        if self._raw_catalog is None:
+            self._raw_catalog = super().__getitem__("catalog")
+        return self._with_layout(self.scope.fill(self._raw_catalog))
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        super().__setitem__(key, value)
+        if key == "catalog":
+            self._raw_catalog = None
+
+    def _with_layout(self, value: Any) -> Any:
+        """Put the whole layout where an entry says ``<layout>``."""
+        if value == LAYOUT_TOKEN:
+            return self.layout.model_dump(mode="json")
+        if isinstance(value, dict):
+            return {key: self._with_layout(item) for key, item in value.items()}
+        return value
+
+    def _read_layout(self) -> Layout:
+        values = dict(self._globals)
+        for key in _ROOT_KEYS:
+            if key in values:
+                values[key] = self.project_path / str(values[key])
+        try:
+            return Layout.model_validate(values)
+        except ValidationError as exc:
+            raise ConfigError(
+                "globals.yml is wrong:\n" + explain(exc),
+                where=f"{self.conf_source}, environment {self.env or 'local'}",
+            ) from exc
+
+    def _idle_scope(self) -> Scope:
+        run_id = latest_complete_run(self.layout.output_root, MAIN_WORKFLOW)
+        try:
+            first = self.experiment.movies[0]
+        except ConfigError:
+            # No sheet yet: viz and registry still show the graph.
+            return Scope(MAIN_WORKFLOW, run_id, dataset=self.layout.dataset)
+        return Scope(MAIN_WORKFLOW, run_id, dataset=first.dataset, movie=first.id)
+
+    def _merge_configs(
+        self,
+        config: dict[str, Any],
+        env_config: dict[str, Any],
+        key: str,
+        env_path: str,
+    ) -> Any:
+        if key == "parameters":
+            return _merge(config, env_config)
+        return super()._merge_configs(config, env_config, key, env_path)
+
+    def _used_only(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        base = self._base_globals()
+        retired = set()
+        for group in ("roles", "channels"):
+            retired |= set(base.get(group, {}))
+        retired -= set(self.layout.roles) | set(self.layout.channels)
+        return _without(parameters, retired)
+
+    def _base_globals(self) -> dict[str, Any]:
+        folder = self._get_conf_env_path(self.base_env)
+        try:
+            return self.load_and_merge_dir_config(
+                folder, self.config_patterns["globals"], "globals", set()
+            )
+        except MissingConfigException:
+            return {}
+
+
+def active_loader() -> CytoConfigLoader:
+    """The configuration of the running session, else that of the working directory."""
+    if CytoConfigLoader.active is None:
+        from kedro.framework.project import settings
+        from kedro.utils import find_kedro_project
+
+        root = find_kedro_project(Path.cwd()) or Path.cwd()
+        CytoConfigLoader(
+            str(Path(root) / settings.CONF_SOURCE), **settings.CONFIG_LOADER_ARGS
+        )
+    loader = CytoConfigLoader.active
+    if loader is None:
+        raise ConfigError("No configuration is loaded")
+    return loader
+
+
+def explain(error: ValidationError) -> str:
+    """Pydantic's findings as one plain line each."""
+    lines = []
+    for item in error.errors():
+        place = ".".join(str(part) for part in item["loc"])
+        lines.append(f"  - {place}: {item['msg']}" if place else f"  - {item['msg']}")
+    return "\n".join(lines)
+
+
+def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        old = merged.get(key)
+        if isinstance(old, dict) and isinstance(value, dict):
+            same_method = value.get("name", old.get("name")) == old.get("name")
+            merged[key] = _merge(old, value) if same_method else value
+        else:
+            merged[key] = value
+    return merged
+
+
+def _without(value: Any, names: set[str]) -> Any:
+    if not isinstance(value, Mapping):
+        return value
+    return {k: _without(v, names) for k, v in value.items() if k not in names}

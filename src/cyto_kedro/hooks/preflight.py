@@ -1,0 +1,207 @@
+"""Refuses a run that cannot work, before its first node."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+from kedro.io import CatalogProtocol
+from kedro.pipeline import Pipeline
+
+from cyto_kedro.core.errors import ConfigError, InputError, StorageError
+from cyto_kedro.core.experiment import Movie
+from cyto_kedro.core.layout import Layout
+from cyto_kedro.provenance.fingerprint import is_parameter
+from cyto_kedro.provenance.hashing import size_of
+
+# Given on the command line for the session, not for a node.
+_SESSION_PARAMETERS = {"movies"}
+# Scratch holds a corrected copy of each channel and the masks of each role.
+_SCRATCH_PER_RAW_BYTE = 2.0
+_SCRATCH_FLOOR = 50 * 2**20
+RAW_SUFFIX = ".raw"
+
+
+class PreflightHooks:
+    """Checks parameters, catalog, raw files, roots and disk space."""
+
+    def __init__(self) -> None:
+        self._context: KedroContext | None = None
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Keep the context: it knows the layout and the sheet."""
+        self._context = context
+
+    @hook_impl(tryfirst=True)
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+        """Run all checks.
+
+        Raises:
+            ConfigError: Unused or misspelt parameters, missing catalog entries.
+            InputError: Raw files are missing.
+            StorageError: A root cannot be written or the disk is too small.
+        """
+        if self._context is None:
+            return
+        loader: Any = self._context.config_loader
+        layout, movies = loader.layout, loader.movies()
+        check_parameters(loader["parameters"], _used_parameters())
+        check_catalog(pipeline, catalog)
+        check_raw_files(pipeline, movies)
+        check_roots(layout)
+        check_disk(layout, movies)
+
+
+def check_parameters(parameters: Mapping[str, Any], used: Iterable[str]) -> None:
+    """Every key must be part of a parameter group that some node reads.
+
+    Raises:
+        ConfigError: A key is read by nobody, with the nearest key that is.
+    """
+    known = set(used) | _SESSION_PARAMETERS
+    unused = sorted(_unused(parameters, known, ""))
+    if unused:
+        lines = []
+        for key in unused:
+            near = get_close_matches(key, known, n=1, cutoff=0.5)
+            lines.append(
+                f"  - {key}" + (f" (did you mean '{near[0]}'?)" if near else "")
+            )
+        raise ConfigError(
+            "Parameters that no node reads:\n" + "\n".join(lines),
+            where="conf/*/parameters_*.yml or --params",
+            fix="correct or remove them",
+        )
+
+
+def _unused(values: Mapping[str, Any], used: set[str], prefix: str) -> Iterable[str]:
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        if name in used:
+            continue
+        if isinstance(value, Mapping) and any(u.startswith(f"{name}.") for u in used):
+            yield from _unused(value, used, f"{name}.")
+        else:
+            yield name
+
+
+def _used_parameters() -> set[str]:
+    from kedro.framework.project import pipelines
+
+    pipelines.set_requested(None)
+    return {
+        name.removeprefix("params:")
+        for pipeline in dict(pipelines).values()
+        for name in pipeline.inputs()
+        if is_parameter(name)
+    }
+
+
+def check_catalog(pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+    """Every input that no node produces must be in the catalog or the parameters.
+
+    Raises:
+        ConfigError: Names the entries that are missing.
+    """
+    missing = sorted(name for name in pipeline.inputs() if name not in catalog)
+    if not missing:
+        return
+    parameters = [name for name in missing if is_parameter(name)]
+    where = (
+        "conf/*/parameters_*.yml (every role and channel of globals.yml needs an entry)"
+        if parameters
+        else "conf/*/catalog_*.yml"
+    )
+    raise ConfigError(
+        "The pipeline needs what nobody provides: " + ", ".join(missing),
+        where=where,
+        fix="add the entries, or run the pipeline that produces them",
+    )
+
+
+def check_raw_files(pipeline: Pipeline, movies: Iterable[Movie]) -> None:
+    """The raw files of every channel that the pipeline reads must exist.
+
+    Raises:
+        InputError: Names each movie, channel and path that is missing.
+    """
+    channels = [
+        name.removesuffix(RAW_SUFFIX)
+        for name in sorted(pipeline.inputs())
+        if name.endswith(RAW_SUFFIX)
+    ]
+    missing = [
+        f"  - movie {movie.id}, channel {channel}: {movie.paths[channel]}"
+        for movie in movies
+        for channel in channels
+        if not _raw_files(movie.paths[channel])
+    ]
+    if missing:
+        raise InputError(
+            "Raw files are missing:\n" + "\n".join(missing),
+            fix="check data_root, dataset and channels in globals.yml, and the movie "
+            "ids of the sheet",
+        )
+
+
+def _raw_files(path: Path) -> list[Path]:
+    if path.exists():
+        return [path]
+    return sorted(path.parent.glob(path.name)) if path.parent.is_dir() else []
+
+
+def check_roots(layout: Layout) -> None:
+    """Scratch and output must be writable and lie outside the raw data.
+
+    Raises:
+        StorageError: Names the root and the key in globals.yml.
+    """
+    raw = (layout.data_root / layout.dataset).resolve()
+    for key in ("scratch_root", "output_root"):
+        root: Path = getattr(layout, key)
+        if raw in (root.resolve(), *root.resolve().parents):
+            raise StorageError(
+                f"{key} lies inside the raw data",
+                where=str(root),
+                fix=f"set {key} in globals.yml to a folder outside data_root",
+            )
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=root):
+                pass
+        except OSError as exc:
+            raise StorageError(
+                f"{key} cannot be written: {exc.strerror}",
+                where=str(root),
+                fix=f"set {key} in conf/local/globals.yml to a folder you may write",
+            ) from exc
+
+
+def check_disk(layout: Layout, movies: Iterable[Movie]) -> None:
+    """The scratch root needs room for what the raw data will become.
+
+    Raises:
+        StorageError: Says how much is needed and how much is free.
+    """
+    raw = sum(
+        size_of(found)
+        for movie in movies
+        for path in movie.paths.values()
+        for found in _raw_files(path)
+    )
+    needed = int(raw * _SCRATCH_PER_RAW_BYTE) + _SCRATCH_FLOOR
+    free = shutil.disk_usage(layout.scratch_root).free
+    if free < needed:
+        raise StorageError(
+            f"The disk is too small: about {needed / 2**30:.2f} GiB are needed, "
+            f"{free / 2**30:.2f} GiB are free",
+            where=str(layout.scratch_root),
+            fix="free some space or set scratch_root in conf/local/globals.yml",
+        )

@@ -1,0 +1,158 @@
+"""Writes a sidecar beside every output and the manifest of the run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+from kedro.io import CatalogProtocol
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+
+from cyto_kedro.core.tags import movie_of
+from cyto_kedro.hooks.metadata import RunMetadataHooks
+from cyto_kedro.provenance.environment import git_state, without_secrets
+from cyto_kedro.provenance.fingerprint import (
+    fingerprint,
+    identity,
+    output_files,
+    parameters_of,
+)
+from cyto_kedro.provenance.manifest import write_manifest
+from cyto_kedro.provenance.runs import now
+from cyto_kedro.provenance.sidecar import (
+    Sidecar,
+    content_of,
+    drop_sidecar,
+    read_sidecar,
+    write_sidecar,
+)
+
+_Key = tuple[str | None, str]
+
+
+class ProvenanceHooks:
+    """Keeps track of what each node was made from.
+
+    Args:
+        run: The hooks that hold the record of the running session.
+    """
+
+    def __init__(self, run: RunMetadataHooks) -> None:
+        self._run = run
+        self._project = Path()
+        self._conf: list[Path] = []
+        self._nodes: dict[_Key, tuple[CatalogProtocol, str, dict[str, str]]] = {}
+        self._fingerprints: dict[tuple[str | None, str], str] = {}
+        self._written: dict[Path, Sidecar] = {}
+        self._sources: set[Path] = set()
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Note where the project and its configuration files are."""
+        self._project = context.project_path
+        self._conf = _configuration_files(context)
+        self._nodes.clear()
+        self._fingerprints.clear()
+        self._written.clear()
+        self._sources.clear()
+
+    @hook_impl
+    def before_node_run(self, node: Node, catalog: CatalogProtocol) -> None:
+        """Fix the fingerprint of the node from its inputs as they are now."""
+        if self._run.record is None:
+            return
+        movie = movie_of(node.tags)
+
+        def identity_of(name: str) -> str | None:
+            # What this run wrote or looked at need not be hashed again.
+            found = self._fingerprints.get((movie, name)) or identity(catalog, name)
+            if found is not None:
+                self._fingerprints[movie, name] = found
+            return found
+
+        mark, inputs = fingerprint(node, catalog, identity_of)
+        self._nodes[movie, node.name] = (catalog, mark, inputs)
+        for name in node.inputs:
+            self._note_input(catalog, name)
+
+    @hook_impl
+    def before_dataset_saved(self, dataset_name: str, node: Node) -> None:
+        """An output about to be overwritten is of unknown origin until it is whole."""
+        for path in self._files_of(dataset_name, node):
+            drop_sidecar(path)
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str, node: Node) -> None:
+        """Hash the output and write its sidecar."""
+        record = self._run.record
+        files = self._files_of(dataset_name, node)
+        if record is None or not files:
+            return
+        movie = movie_of(node.tags)
+        catalog, mark, inputs = self._nodes[movie, node.name]
+        self._fingerprints[movie, dataset_name] = mark
+        digest, size = content_of(files[0])
+        sidecar = Sidecar(
+            uri=files[0].as_uri(),
+            data_type=getattr(catalog.get(dataset_name), "data_type", "Arbitrary"),
+            dataset=dataset_name,
+            movie=movie,
+            run_id=record.run_id,
+            produced_by=node.name,
+            params=without_secrets(parameters_of(node, catalog)),
+            inputs=inputs,
+            git_sha=git_state(self._project)[0],
+            completed_at=now(),
+            sha256=digest,
+            size_bytes=size,
+            fingerprint=mark,
+            also={path.as_uri(): content_of(path)[0] for path in files[1:]},
+        )
+        write_sidecar(files[0], sidecar)
+        self._written[files[0]] = sidecar
+
+    @hook_impl
+    def after_pipeline_run(self, pipeline: Pipeline) -> None:
+        """The run is complete: write its manifest."""
+        self._write_manifest()
+
+    @hook_impl
+    def on_pipeline_error(self, error: Exception) -> None:
+        """The run failed: what it made is still accounted for."""
+        self._write_manifest()
+
+    def _write_manifest(self) -> None:
+        record = self._run.record
+        if record is not None:
+            outputs = sorted(self._written.values(), key=lambda item: item.uri)
+            write_manifest(record, self._sources, self._conf, outputs)
+
+    def _note_input(self, catalog: CatalogProtocol, name: str) -> None:
+        dataset = catalog.get(name)
+        if (sources := getattr(dataset, "source_files", None)) is not None:
+            self._sources |= {Path(path) for path in sources()}
+            return
+        for path in output_files(catalog, name)[:1]:
+            sidecar = None if path in self._written else read_sidecar(path)
+            if sidecar is not None:
+                self._written[path] = sidecar  # reused from an earlier run
+
+    def _files_of(self, dataset_name: str, node: Node) -> list[Path]:
+        known: Any = self._nodes.get((movie_of(node.tags), node.name))
+        return output_files(known[0], dataset_name) if known else []
+
+
+def _configuration_files(context: KedroContext) -> list[Path]:
+    """YAML files of the base and of the chosen environment, credentials left out."""
+    loader: Any = context.config_loader
+    source = Path(loader.conf_source)
+    environments = {loader.base_env, context.env or loader.default_run_env}
+    return [
+        path
+        for environment in environments
+        for path in sorted((source / environment).rglob("*.y*ml"))
+        if "credentials" not in path.name
+    ]

@@ -1,0 +1,111 @@
+"""Where a run happened: code, packages, host."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+_SECRET = re.compile(r"pass(word|wd)?|secret|token|credential|api_?key", re.IGNORECASE)
+_URL_PASSWORD = re.compile(r"(?<=://)([^/@:]+):([^/@]+)(?=@)")
+HIDDEN = "***"
+
+
+@cache
+def git_state(project: Path) -> tuple[str | None, bool | None]:
+    """(commit, uncommitted changes) of the project; (None, None) outside git."""
+
+    def git(*words: str) -> str:
+        done = subprocess.run(
+            ["git", "-C", str(project), *words],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=True,
+        )
+        return done.stdout.strip()
+
+    try:
+        return git("rev-parse", "HEAD"), bool(git("status", "--porcelain"))
+    except (OSError, subprocess.SubprocessError):
+        return None, None
+
+
+@cache
+def package_versions() -> dict[str, str]:
+    """Installed versions of this package and of its direct dependencies."""
+    versions = {"python": platform.python_version()}
+    try:
+        required = metadata.requires("cyto-kedro") or []
+        versions["cyto-kedro"] = metadata.version("cyto-kedro")
+    except metadata.PackageNotFoundError:
+        return versions
+    for line in required:
+        name = re.split(r"[\s\[<>=!~;(]", line, maxsplit=1)[0]
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue  # an extra that is not installed
+    return versions
+
+
+def host_facts() -> dict[str, Any]:
+    """Name, platform, CPUs and memory of this machine."""
+    import psutil
+
+    return {
+        "name": socket.gethostname(),
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "cpus": os.cpu_count(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+    }
+
+
+def command_line() -> list[str]:
+    """The command as typed, without secrets."""
+    words = [Path(sys.argv[0]).name, *sys.argv[1:]]
+    return [_hide_in_text(word) for word in words]
+
+
+def without_secrets(value: Any) -> Any:
+    """A nested value with secrets replaced by ``***``.
+
+    Keys that sound like a secret lose their value, URLs lose their password.
+    """
+    if isinstance(value, Mapping):
+        return {
+            key: HIDDEN if _SECRET.search(str(key)) else without_secrets(item)
+            for key, item in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [without_secrets(item) for item in value]
+    return (
+        _URL_PASSWORD.sub(rf"\1:{HIDDEN}", value) if isinstance(value, str) else value
+    )
+
+
+def _hide_in_text(word: str) -> str:
+    parts = word.split(",")
+    hidden = [
+        f"{p.partition('=')[0]}={HIDDEN}" if _SECRET.search(p.partition("=")[0]) else p
+        for p in parts
+    ]
+    return _URL_PASSWORD.sub(rf"\1:{HIDDEN}", ",".join(hidden))
+
+
+def _processor() -> str:
+    with suppress(OSError):  # not Linux: the platform module knows less
+        for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor()

@@ -1,0 +1,126 @@
+"""Fingerprints: what the output of a node depends on, as one hash.
+
+``fingerprint(node) = H(function, code, parameters, identity of every input)``. The
+identity of a file that a node of ours wrote is its fingerprint as long as its content
+is untouched, and its content hash once somebody edited it; the identity of raw data is
+the list of files with size and modification time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from kedro.io import CatalogProtocol
+from kedro.pipeline.node import Node
+from pydantic import BaseModel
+
+from cyto_kedro.provenance.hashing import hash_json, sha256_of
+from cyto_kedro.provenance.sidecar import read_sidecar
+
+_PARAMS = ("params:", "parameters")
+_CODE_ROOMS = ("core", "methods", "pipelines", "datasets")
+_NUMERICS = ("numpy", "scipy", "scikit-image", "pandas", "laptrack", "antspyx", "numba")
+
+
+def is_parameter(name: str) -> bool:
+    """Whether a dataset name stands for parameters."""
+    return name.startswith(_PARAMS[0]) or name == _PARAMS[1]
+
+
+@cache
+def code_version() -> str:
+    """Hash of the source files and of the numeric libraries' versions."""
+    root = Path(__file__).resolve().parents[1]
+    digest = hashlib.sha256()
+    for room in _CODE_ROOMS:
+        for path in sorted((root / room).rglob("*.py")):
+            digest.update(path.relative_to(root).as_posix().encode())
+            digest.update(path.read_bytes())
+    for package in _NUMERICS:
+        try:
+            digest.update(f"{package}={metadata.version(package)}".encode())
+        except metadata.PackageNotFoundError:
+            digest.update(f"{package}=none".encode())
+    return digest.hexdigest()
+
+
+def plain(value: Any) -> Any:
+    """Parameters as JSON-able values."""
+    return value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+
+
+def parameters_of(node: Node, catalog: CatalogProtocol) -> dict[str, Any]:
+    """Resolved parameters of a node by name."""
+    return {
+        name: plain(catalog.load(name)) for name in node.inputs if is_parameter(name)
+    }
+
+
+def output_files(catalog: CatalogProtocol, name: str) -> list[Path]:
+    """Files or folders that a dataset writes; empty for memory datasets."""
+    dataset = catalog.get(name)
+    paths = getattr(dataset, "paths", None)
+    if paths is None:
+        path = getattr(dataset, "path", None)
+        paths = [] if path is None else [path]
+    return [Path(path) for path in paths]
+
+
+def identity(catalog: CatalogProtocol, name: str) -> str | None:
+    """Identity of a dataset as it lies on disk; None where it has none.
+
+    Memory datasets and missing files have none.
+    """
+    dataset = catalog.get(name)
+    sources = getattr(dataset, "source_files", None)
+    if sources is not None:
+        return _identity_of_files([Path(path) for path in sources()])
+    files = output_files(catalog, name)
+    if not files or not all(path.exists() for path in files):
+        return None
+    sidecar = read_sidecar(files[0])
+    content = sha256_of(files[0])
+    if sidecar is not None and sidecar.sha256 == content:
+        return sidecar.fingerprint
+    return f"sha256:{content}"
+
+
+def fingerprint(
+    node: Node, catalog: CatalogProtocol, identity_of: Callable[[str], str | None]
+) -> tuple[str, dict[str, str]]:
+    """Fingerprint of a node and the identities of its inputs.
+
+    An input without identity gives the node a fingerprint that never matches again.
+    """
+    inputs = {
+        name: identity_of(name) or "unknown"
+        for name in node.inputs
+        if not is_parameter(name)
+    }
+    function = node.func
+    parts = {
+        "function": f"{function.__module__}.{function.__qualname__}",
+        "node": node.name,
+        "code": code_version(),
+        "params": parameters_of(node, catalog),
+        "inputs": inputs,
+        "outputs": list(node.outputs),
+    }
+    return hash_json(parts), inputs
+
+
+def _identity_of_files(files: list[Path]) -> str:
+    facts = []
+    for path in sorted(files):
+        found = sorted(path.rglob("*")) if path.is_dir() else [path]
+        facts += [
+            [str(item), item.stat().st_size, item.stat().st_mtime_ns]
+            for item in found
+            if item.is_file()
+        ]
+    return hash_json(facts)
