@@ -37,7 +37,8 @@ class CytoConfigLoader(OmegaConfigLoader):
     - ``globals.yml`` is checked against :class:`Layout`; relative roots are taken from
       the folder that holds ``conf``.
     - A catalog entry gets the whole layout where it says ``<layout>``; its paths may
-      hold ``<dataset> <movie> <workflow> <run>``, filled from :attr:`scope`; outside a run that is the latest complete run's first movie.
+      hold ``<dataset> <movie> <workflow> <run>``, filled from :attr:`scope`. Outside a
+      run that is the latest complete run's first movie.
     - ``parameters`` of an environment are merged key by key over the base ones. A
       mapping with another ``name`` (another method) replaces the base's; entries for
       roles and channels that the environment no longer uses are dropped.
