@@ -1,1 +1,1 @@
-""""""
+"""The `kedro cyto` commands."""

@@ -1,0 +1,80 @@
+"""`kedro cyto ...`: the commands of this project beside Kedro's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from kedro.framework.startup import ProjectMetadata
+
+from cyto_kedro.core.errors import CytoError
+
+
+class _PlainErrors(click.Group):
+    """Shows our own errors as a message, not as a traceback."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except CytoError as exc:
+            raise click.ClickException(str(exc)) from exc
+
+
+@click.group(name="cyto_kedro")
+def commands() -> None:
+    """Entry point that Kedro's command line loads."""
+
+
+@commands.group(name="cyto", cls=_PlainErrors)
+def cyto() -> None:
+    """Movies of immune cells killing cancer cells: examples, previews, runs."""
+
+
+@cyto.command()
+@click.option("--seed", type=int, default=None, help="Seed of the simulation.")
+@click.pass_obj
+def example(metadata: ProjectMetadata, seed: int | None) -> None:
+    """Simulate the bundled example experiment (a run does so by itself)."""
+    from cyto_kedro.cli.example import write
+
+    click.echo(f"Example experiment: {write(metadata, seed)}")
+
+
+@cyto.command()
+@click.argument("movie")
+@click.option(
+    "--frames",
+    default="",
+    metavar="0,40,79",
+    help="0-based frames to show; first, middle and last by default.",
+)
+@click.option("--env", "-e", default=None, help="Kedro environment.")
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=None,
+    help="Folder for the PNGs; <output_root>/preview/<movie> by default.",
+)
+@click.pass_obj
+def preview(
+    metadata: ProjectMetadata,
+    movie: str,
+    frames: str,
+    env: str | None,
+    output: Path | None,
+) -> None:
+    """Outline cells on some frames of MOVIE at the current settings."""
+    from cyto_kedro.cli.preview import write_preview
+
+    for path in write_preview(metadata, movie, _numbers(frames), env, output):
+        click.echo(path)
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",") if part.strip()]
+    except ValueError as exc:
+        raise click.BadParameter(
+            f"'{text}' is not a list of frames such as 0,40,79", param_hint="--frames"
+        ) from exc

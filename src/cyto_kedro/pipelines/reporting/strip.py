@@ -1,0 +1,134 @@
+"""The movie strip: frames with outlines of all cells and the tails of their tracks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from cyto_kedro.core.calibration import Calibration
+from cyto_kedro.core.frames import compute_frame
+from cyto_kedro.pipelines.reporting.style import figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def movie_strip(
+    calibration: Calibration,
+    images: dict[str, Any],
+    labels: dict[str, Any],
+    tracks: dict[str, pd.DataFrame],
+    colours: dict[str, str],
+    *,
+    n_frames: int,
+    tail_frames: int,
+    scale_bar_um: float,
+) -> Figure:
+    """Evenly spaced frames side by side.
+
+    Args:
+        calibration: Geometry and time base.
+        images: TYX image shown for each role.
+        labels: TYX uint32 masks of each role.
+        tracks: Tracks of each role.
+        colours: Colour of each role.
+        n_frames: Frames to show.
+        tail_frames: Length of the track tails.
+        scale_bar_um: Length of the scale bar.
+    """
+    count = min(n_frames, calibration.n_frames)
+    shown = np.unique(np.linspace(0, calibration.n_frames - 1, count).astype(int))
+    limits = {role: _limits(image, shown) for role, image in images.items()}
+    columns = min(len(shown), 3)
+    rows = -(-len(shown) // columns)
+    aspect = calibration.height_px / calibration.width_px
+    with figure(4.2 * columns, 4.2 * aspect * rows + 0.25 * rows) as (drawn, first):
+        first.remove()
+        grid = drawn.subplots(rows, columns, squeeze=False).ravel()
+        for axes in grid[len(shown) :]:
+            axes.set_axis_off()
+        for axes, frame in zip(grid, shown, strict=False):
+            _show(axes, int(frame), images, labels, limits, colours)
+            for role, table in tracks.items():
+                _tails(axes, table, int(frame), tail_frames, colours[role], calibration)
+            minutes = calibration.times_min[frame]
+            axes.set_title(f"{minutes:.0f} min (frame {frame})", fontsize=9)
+        _scale_bar(grid[0], calibration, scale_bar_um)
+    return drawn
+
+
+def _limits(image: Any, frames: np.ndarray) -> tuple[float, float]:
+    """One contrast for the whole strip, so that bleaching stays visible."""
+    planes = [compute_frame(image, int(frame)) for frame in frames]
+    low = min(float(np.percentile(plane, 2)) for plane in planes)
+    high = max(float(np.percentile(plane, 99.8)) for plane in planes)
+    return low, max(high, low + 1e-9)
+
+
+def _show(
+    axes: Axes,
+    frame: int,
+    images: dict[str, Any],
+    labels: dict[str, Any],
+    limits: dict[str, tuple[float, float]],
+    colours: dict[str, str],
+) -> None:
+    from matplotlib.colors import to_rgb
+    from skimage.segmentation import find_boundaries
+
+    canvas: np.ndarray | None = None
+    for role, image in images.items():
+        low, high = limits[role]
+        plane = np.clip((compute_frame(image, frame) - low) / (high - low), 0, 1)
+        layer = plane[..., None] * np.asarray(to_rgb(colours[role]))
+        canvas = layer if canvas is None else canvas + layer
+    if canvas is None:
+        return
+    canvas = np.clip(canvas, 0, 1)
+    for role, stack in labels.items():
+        edge = find_boundaries(compute_frame(stack, frame), mode="inner")
+        canvas[edge] = 0.35 + 0.65 * np.asarray(to_rgb(colours[role]))
+    axes.imshow(canvas, interpolation="antialiased")
+    axes.set_axis_off()
+
+
+def _tails(
+    axes: Axes,
+    tracks: pd.DataFrame,
+    frame: int,
+    length: int,
+    colour: str,
+    calibration: Calibration,
+) -> None:
+    from matplotlib.collections import LineCollection
+
+    recent = tracks[tracks["frame"].between(frame - length, frame)]
+    alive = recent.loc[recent["frame"] == frame, "track_id"]
+    recent = recent[recent["track_id"].isin(alive)].sort_values(["track_id", "frame"])
+    x = recent["x_um"].to_numpy() / calibration.pixel_size_x_um
+    y = recent["y_um"].to_numpy() / calibration.pixel_size_y_um
+    track = recent["track_id"].to_numpy()
+    same = np.flatnonzero(track[1:] == track[:-1])
+    points = np.stack([x, y], axis=1)
+    segments = np.stack([points[same], points[same + 1]], axis=1)
+    axes.add_collection(LineCollection(list(segments), colors="white", lw=1.8))
+    axes.add_collection(LineCollection(list(segments), colors=colour, lw=1.0))
+
+
+def _scale_bar(axes: Axes, calibration: Calibration, length_um: float) -> None:
+    length = length_um / calibration.pixel_size_x_um
+    margin = 0.04 * calibration.width_px
+    y = calibration.height_px - margin
+    axes.plot([margin, margin + length], [y, y], color="white", lw=3)
+    axes.text(
+        margin + length / 2,
+        y - 0.6 * margin,
+        f"{length_um:g} µm",
+        color="white",
+        ha="center",
+        va="bottom",
+        fontsize=8,
+    )
