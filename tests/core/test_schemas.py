@@ -25,18 +25,24 @@ def test_every_column_says_what_it_means(spec):
 
 
 def test_result_has_exactly_pycytos_columns():
-    assert list(schemas.RESULT.columns) == (
-        "Id Track_id x y z t ch0_signal ch1_signal alive_probability "
-        "vel_x vel_y vel_z contact contact_cell_id contact_count"
-    ).split()
+    assert (
+        list(schemas.RESULT.columns)
+        == (
+            "Id Track_id x y z t ch0_signal ch1_signal alive_probability "
+            "vel_x vel_y vel_z contact contact_cell_id contact_count"
+        ).split()
+    )
 
 
 def test_tabulation_has_pycytos_27_columns():
-    assert list(schemas.PYCYTO_COLUMNS) == (
-        "label y x bbox_xstart bbox_ystart bbox_xsize bbox_ysize i j bbox_istart "
-        "bbox_jstart bbox_isize bbox_jsize size elongation flatness roundness "
-        "feret_diameter feret_radius perimeter mass mean median sd frame channel alive"
-    ).split()
+    assert (
+        list(schemas.PYCYTO_COLUMNS)
+        == (
+            "label y x bbox_xstart bbox_ystart bbox_xsize bbox_ysize i j bbox_istart "
+            "bbox_jstart bbox_isize bbox_jsize size elongation flatness roundness "
+            "feret_diameter feret_radius perimeter mass mean median sd frame channel alive"
+        ).split()
+    )
 
 
 def drift(**changes):

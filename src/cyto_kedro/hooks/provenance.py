@@ -88,12 +88,14 @@ class ProvenanceHooks:
     def after_dataset_saved(self, dataset_name: str, node: Node) -> None:
         """Hash the output and write its sidecar."""
         record = self._run.record
-        files = self._files_of(dataset_name, node)
-        if record is None or not files:
+        if record is None:
             return
         movie = movie_of(node.tags)
         catalog, mark, inputs = self._nodes[movie, node.name]
         self._fingerprints[movie, dataset_name] = mark
+        files = self._files_of(dataset_name, node)
+        if not files:
+            return
         digest, size = content_of(files[0])
         sidecar = Sidecar(
             uri=files[0].as_uri(),

@@ -56,9 +56,9 @@ def plain(value: Any) -> Any:
 
 def parameters_of(node: Node, catalog: CatalogProtocol) -> dict[str, Any]:
     """Resolved parameters of a node by name."""
-    return {
-        name: plain(catalog.load(name)) for name in node.inputs if is_parameter(name)
-    }
+    # Straight from the dataset: loading through the catalog would log each of them.
+    found = {name: catalog.get(name) for name in node.inputs if is_parameter(name)}
+    return {name: plain(dataset.load()) for name, dataset in found.items() if dataset}
 
 
 def output_files(catalog: CatalogProtocol, name: str) -> list[Path]:
@@ -105,6 +105,7 @@ def fingerprint(
     function = node.func
     parts = {
         "function": f"{function.__module__}.{function.__qualname__}",
+        "bound": _bound_values(function),
         "node": node.name,
         "code": code_version(),
         "params": parameters_of(node, catalog),
@@ -112,6 +113,15 @@ def fingerprint(
         "outputs": list(node.outputs),
     }
     return hash_json(parts), inputs
+
+
+def _bound_values(function: Callable[..., Any]) -> dict[str, str]:
+    """Values that a node function carries: keywords of a partial, its closure."""
+    bound = dict(getattr(function, "keywords", {}))
+    closure = getattr(function, "__closure__", None) or ()
+    names = getattr(getattr(function, "__code__", None), "co_freevars", ())
+    bound |= {n: cell.cell_contents for n, cell in zip(names, closure, strict=True)}
+    return {name: repr(value) for name, value in bound.items() if not callable(value)}
 
 
 def _identity_of_files(files: list[Path]) -> str:
