@@ -40,13 +40,14 @@ def test_tabulation_has_pycytos_27_columns():
         == (
             "label y x bbox_xstart bbox_ystart bbox_xsize bbox_ysize i j bbox_istart "
             "bbox_jstart bbox_isize bbox_jsize size elongation flatness roundness "
-            "feret_diameter feret_radius perimeter mass mean median sd frame channel alive"
+            "feret_diameter feret_radius perimeter mass mean median sd "
+            "frame channel alive"
         ).split()
     )
 
 
 def drift(**changes):
-    row = {name: 0 for name in schemas.DRIFT.columns} | changes
+    row = dict.fromkeys(schemas.DRIFT.columns, 0) | changes
     return schemas.DRIFT.conform(pd.DataFrame([row]))
 
 

@@ -43,13 +43,12 @@ def speeds(tables: dict[str, pd.DataFrame], colours: dict[str, str]) -> Figure:
             say_nothing_there(axes, "no track has two points")
             return drawn
         top = max(float(speed.quantile(0.995)) for speed in known.values())
-        bins = np.linspace(0, max(top, 1e-6), 41)
+        bins = np.linspace(0, max(top, 1e-6), 41).tolist()
         for role, speed in known.items():
             label = f"{role}, median {speed.median():.2f}"
-            weights = np.full(len(speed), 100 / len(speed))
-            axes.hist(
-                speed, bins, weights=weights, color=colours[role], alpha=0.55, label=label
-            )
+            share = np.full(len(speed), 100 / len(speed))
+            colour = colours[role]
+            axes.hist(speed, bins, weights=share, color=colour, alpha=0.55, label=label)
         axes.set(title="Step speed", xlabel="speed (µm/min)", ylabel="steps (%)")
         axes.legend()
     return drawn
@@ -81,7 +80,7 @@ def dwell_times(tables: dict[str, pd.DataFrame]) -> Figure:
             say_nothing_there(axes, "no contact was seen")
             return drawn
         top = max(float(table["dwell_min"].max()) for table in filled.values())
-        bins = np.linspace(0, max(top, 1e-6), 26)
+        bins = np.linspace(0, max(top, 1e-6), 26).tolist()
         for colour, (pair, table) in zip(GROUPS, filled.items(), strict=False):
             cut = table["truncated_start"] | table["truncated_end"]
             label = f"{pair}: {len(table)} episodes, {int(cut.sum())} cut short"
@@ -103,11 +102,12 @@ def contact_raster(
         target = table["target"].iloc[0] if len(table) else pair
         for track, part in table.groupby("target_track_id"):
             rows.append((str(target), int(str(track)), part))
-    died = {
-        (role, int(row.track_id)): float(row.death_time_min)
-        for role, table in deaths.items()
-        for row in table[table["death_frame"].notna()].itertuples()
-    }
+    died: dict[tuple[str, int], float] = {}
+    for role, table in deaths.items():
+        dead = table[table["death_frame"].notna()]
+        times = dead["death_time_min"].astype(float)
+        for track, minutes in zip(dead["track_id"], times, strict=True):
+            died[role, int(track)] = minutes
     rows.sort(key=lambda row: (died.get(row[:2], np.inf), row[1]))
     rows = rows[:most]
     with figure(4.6, max(3.0, 0.16 * len(rows) + 0.9)) as (drawn, axes):

@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from cyto_kedro.pipelines.reporting.style import GROUPS, MUTED, figure, say_nothing_there
+from cyto_kedro.pipelines.reporting.style import (
+    GROUPS,
+    MUTED,
+    figure,
+    say_nothing_there,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,7 +31,8 @@ def survival_curves(survival: pd.DataFrame, groups: list[str], role: str) -> Fig
         first.remove()
         heights = [3.0, 0.25 + 0.22 * len(groups)]
         axes, risk = drawn.subplots(2, 1, height_ratios=heights, sharex=True)
-        parts = {g: of_role[of_role["group"] == g].sort_values("time_min") for g in groups}
+        ordered = of_role.sort_values("time_min")
+        parts = {group: ordered[ordered["group"] == group] for group in groups}
         parts = {group: part for group, part in parts.items() if len(part)}
         if not parts:
             say_nothing_there(axes, "no target was at risk")
@@ -39,7 +45,9 @@ def survival_curves(survival: pd.DataFrame, groups: list[str], role: str) -> Fig
             # The curve starts at 1, and the last step is held to the end of the data.
             time = np.concatenate([[0.0], part["time_min"]])
             alive = np.concatenate([[1.0], part["survival"]])
-            axes.step(time, 100 * alive, where="post", color=colour, label=group, lw=1.8)
+            axes.step(
+                time, 100 * alive, where="post", color=colour, label=group, lw=1.8
+            )
             axes.fill_between(
                 part["time_min"],
                 100 * part["ci_low"],
@@ -73,7 +81,7 @@ def survival_curves(survival: pd.DataFrame, groups: list[str], role: str) -> Fig
 
 
 def _at_risk(part: pd.DataFrame, time: float) -> int:
-    """Cells at risk at a time: the count just before the next event, or after the last."""
+    """Cells at risk: just before the next event, or what is left after the last."""
     later = part[part["time_min"] >= time]
     if len(later):
         return int(later["n_at_risk"].iloc[0])

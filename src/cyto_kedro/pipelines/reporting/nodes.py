@@ -60,7 +60,9 @@ def draw_movie(
             each("episodes"), each("deaths"), calibration
         )
     if each("viability"):
-        figures["death_signals"] = charts.death_signals(each("viability"), each("deaths"))
+        figures["death_signals"] = charts.death_signals(
+            each("viability"), each("deaths")
+        )
     return figures
 
 

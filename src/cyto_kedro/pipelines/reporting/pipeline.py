@@ -50,11 +50,12 @@ def create_pipeline(layout: Layout) -> Pipeline:
 
 def _movie_inputs(layout: Layout) -> dict[str, str]:
     """Datasets drawn for each role and pair, keyed `<what>:<role or pair>`."""
-    found = {}
+    found: dict[str, str] = {}
     for role, spec in layout.roles.items():
         single = len(spec.channels) == 1
+        image = f"{spec.channels[0]}.image" if single else f"{role}.merged"
         found |= {
-            f"image:{role}": f"{spec.channels[0]}.image" if single else f"{role}.merged",
+            f"image:{role}": image,
             f"labels:{role}": f"{role}.labels",
             f"tracks:{role}": f"{role}.tracks",
             f"kinematics:{role}": f"{role}.kinematics",
