@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
+from pathlib import Path
 from typing import Any, Protocol
 
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
-from kedro.runner import AbstractRunner
+from kedro.runner import AbstractRunner, ParallelRunner
 
-from cyto_kedro.core.errors import MoviesFailed
+from cyto_kedro.core.atomic import remove_leftovers
+from cyto_kedro.core.errors import ConfigError, MoviesFailed
 from cyto_kedro.core.experiment import Movie
 from cyto_kedro.core.locks import locked
 from cyto_kedro.core.tags import EXPERIMENT, movie_tag
@@ -22,7 +24,7 @@ logger = logging.getLogger(__name__)
 class MovieRecord(Protocol):
     """What the runner tells about the fate of each movie."""
 
-    def scratch_lock(self, movie: Movie) -> Any:
+    def scratch_lock(self, movie: Movie) -> Path:
         """Path of the lock that protects the movie's scratch folder."""
 
     def begin_movie(self, movie: str) -> None:
@@ -57,6 +59,12 @@ class MovieRunner(AbstractRunner):
         stale: Callable[[Pipeline, CatalogProtocol], set[str]],
         record: MovieRecord,
     ) -> None:
+        if isinstance(inner, ParallelRunner):
+            raise ConfigError(
+                "ParallelRunner starts a process per node and loses the run's record",
+                where="--runner",
+                fix="leave --runner away: image work already uses all granted cores",
+            )
         super().__init__(is_async=inner._is_async)
         self._inner, self._movies, self._catalog_for = inner, movies, catalog_for
         self._stale, self._record = stale, record
@@ -83,7 +91,9 @@ class MovieRunner(AbstractRunner):
             logger.info("Movie %s (%d of %d)", movie.id, number, len(movies))
             self._record.begin_movie(movie.id)
             try:
-                with locked(self._record.scratch_lock(movie)):
+                lock = self._record.scratch_lock(movie)
+                with locked(lock):
+                    remove_leftovers(lock.parent)
                     self._run_movie(
                         per_movie, movie, hook_manager, run_id, only_missing_outputs
                     )
