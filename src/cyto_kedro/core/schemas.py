@@ -364,6 +364,7 @@ CELLS = TableSpec(
         "Id": Col("int64", "", "row of the result table", ge=1),
         "role": Col("object", "", "role of the cell"),
         "frame": FRAME,
+        "time_min": TIME,
         "label": LABEL,
         "track_id": TRACK,
     },
