@@ -32,6 +32,15 @@ class Calibration(Params):
     source_frames: tuple[int, ...] = Field(
         description="index of each frame in the raw file, for looking things up there"
     )
+    source_shape: tuple[int, int, int] | None = Field(
+        default=None, description="T, Y, X of the raw channels before cropping"
+    )
+    y_range: tuple[int, int, int] | None = Field(
+        default=None, description="raw rows analysed: start, stop, step; null = all"
+    )
+    x_range: tuple[int, int, int] | None = Field(
+        default=None, description="raw columns analysed: start, stop, step; null = all"
+    )
 
     @model_validator(mode="after")
     def _one_time_per_frame(self) -> Self:
