@@ -1,0 +1,1 @@
+"""Motion of tracked cells: steps, track summaries, mean squared displacement."""

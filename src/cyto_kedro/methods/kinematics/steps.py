@@ -1,0 +1,131 @@
+"""Velocity, speed, turning angle and path of every point of every track."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from cyto_kedro.core.schemas import KINEMATICS
+from cyto_kedro.methods.kinematics.points import Points
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What happened between each point and the previous one of its track.
+
+    All (N,) float64. NaN at the first point of a track; velocities, speed and angle
+    also where frames were skipped, since the way in between is unknown.
+
+    Attributes:
+        dt_min: Time since the previous point.
+        vel_y, vel_x, speed: um/min.
+        angle_deg: Angle in [0, 180] between this step and the one before it; NaN if
+            one of them is missing or has no length.
+        path_um: Length of the polygon through the points so far (a lower bound of the
+            way across skipped frames), 0 at the first point.
+        net_um: Distance from the first point.
+    """
+
+    dt_min: np.ndarray
+    vel_y: np.ndarray
+    vel_x: np.ndarray
+    speed: np.ndarray
+    angle_deg: np.ndarray
+    path_um: np.ndarray
+    net_um: np.ndarray
+
+
+def measure_steps(points: Points) -> Steps:
+    """Steps of sorted points.
+
+    Source: Beltman, Marée & de Boer, Nat Rev Immunol 9, 789 (2009),
+    doi:10.1038/nri2638. Frame times may be irregular.
+    """
+    starts = points.starts
+    dy, dx, dt = (
+        _since(v, starts) for v in (points.y_um, points.x_um, points.time_min)
+    )
+    length = np.sqrt(dy * dy + dx * dx)
+    # A step counts only between neighbouring frames; NaN at a first point stays NaN.
+    gap = np.zeros(len(points), bool)
+    gap[1:] = points.frame[1:] - points.frame[:-1] != 1
+    known_dt = np.where(gap, np.nan, dt)
+    return Steps(
+        dt_min=dt,
+        vel_y=dy / known_dt,
+        vel_x=dx / known_dt,
+        speed=length / known_dt,
+        angle_deg=_turning(dy, dx, known_dt),
+        path_um=_path(points, length),
+        net_um=_net(points),
+    )
+
+
+def step_table(points: Points, steps: Steps, labels: np.ndarray) -> pd.DataFrame:
+    """Table KINEMATICS, sorted by track and frame.
+
+    Args:
+        points: The sorted points.
+        steps: Their steps.
+        labels: (N,) label of each row of the table that the points came from.
+    """
+    return KINEMATICS.conform(
+        pd.DataFrame(
+            {
+                "track_id": points.track_id,
+                "frame": points.frame,
+                "label": labels[points.order],
+                "time_min": points.time_min,
+                "dt_min": steps.dt_min,
+                "vel_y_um_per_min": steps.vel_y,
+                "vel_x_um_per_min": steps.vel_x,
+                "speed_um_per_min": steps.speed,
+                "turning_angle_deg": steps.angle_deg,
+                "path_um": steps.path_um,
+                "net_displacement_um": steps.net_um,
+            },
+            copy=False,
+        )
+    )
+
+
+def _since(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Difference to the previous point of the track; NaN at the first one."""
+    out = np.empty(len(values))
+    np.subtract(values[1:], values[:-1], out=out[1:])
+    out[starts] = np.nan
+    return out
+
+
+def _turning(dy: np.ndarray, dx: np.ndarray, known_dt: np.ndarray) -> np.ndarray:
+    """Angle of each step to the previous one, in degrees.
+
+    atan2 of cross and dot product, unlike arccos, is exact near 0 and 180 degrees.
+    """
+    angle = np.full(len(dy), np.nan)
+    still = (dy == 0) & (dx == 0)
+    uy, ux = dy.copy(), dx.copy()
+    unknown = still | np.isnan(known_dt)
+    uy[unknown] = ux[unknown] = np.nan
+    cross = np.abs(ux[:-1] * uy[1:] - uy[:-1] * ux[1:])
+    dot = ux[:-1] * ux[1:] + uy[:-1] * uy[1:]
+    angle[1:] = np.degrees(np.arctan2(cross, dot))
+    return angle
+
+
+def _path(points: Points, length: np.ndarray) -> np.ndarray:
+    """Running sum of step lengths within each track."""
+    filled = length.copy()
+    filled[points.starts] = 0
+    # One running sum over all tracks loses digits: extended precision keeps 1e-9 um.
+    total = np.cumsum(filled, dtype=np.longdouble)
+    return (total - points.first(total)).astype(np.float64)
+
+
+def _net(points: Points) -> np.ndarray:
+    """Distance of each point from the first point of its track."""
+    dy = points.y_um - points.first(points.y_um)
+    dx = points.x_um - points.first(points.x_um)
+    return np.sqrt(dy * dy + dx * dx)
