@@ -302,8 +302,29 @@ ATTRIBUTION = TableSpec(
         "credit_nearest": Col("float64", "", "1 for the nearest/last toucher", ge=0),
         "credit_exclusive": Col("float64", "", "1 for an only candidate", ge=0),
         "credit_shared": Col("float64", "", "weighted share; sums to 1", ge=0),
-        "window_truncated": _flag("the window reaches before the first frame"),
+        "window_truncated": _flag("the window reaches before the target was seen"),
     },
+    unique=("target", "target_track_id", "effector", "effector_track_id"),
+)
+ATTRIBUTION_CHANCE = TableSpec(
+    "attribution_chance",
+    {
+        "target": NAME,
+        "method": Col("object", "", "how chance was simulated: time_shift"),
+        "window_min": _number("min", "attribution window", 0),
+        "n_deaths": _count("deaths"),
+        "n_attributed": _count("deaths with at least one candidate"),
+        "observed_fraction": _number("", "attributed / deaths", 0),
+        "expected_fraction": _number("", "the same by chance, mean of all shifts", 0),
+        "expected_low": _number("", "2.5 % quantile of random shifts", 0),
+        "expected_high": _number("", "97.5 % quantile of random shifts", 0),
+        "p_value": _number("", "random shifts that attribute as many deaths", 0),
+        "fdr": _number("", "false discovery rate: expected / observed, at most 1", 0),
+        "excess_fraction": _number("", "deaths with a culprit beyond chance", 0),
+        "n_shifts": _count("random shifts drawn"),
+        "seed": _count("seed of the random shifts"),
+    },
+    unique=("target", "method", "window_min"),
 )
 KILLERS = TableSpec(
     "killers",
@@ -325,14 +346,15 @@ SURVIVAL = TableSpec(
     "survival",
     {
         "group": Col("object", "", "movie, condition or other stratum"),
+        "level": Col("object", "", "movie, or the sheet's column that groups movies"),
         "role": Col("object", "", "target role"),
         "time_min": TIME,
         "n_at_risk": _count("cells at risk just before this time"),
         "n_deaths": _count("deaths at this time"),
         "n_censored": _count("censored at this time"),
         "survival": Col("float64", "", "Kaplan-Meier estimate", True, ge=0, le=1),
-        "ci_low": Col("float64", "", "95 % log-log bound", True, ge=0, le=1),
-        "ci_high": Col("float64", "", "95 % log-log bound", True, ge=0, le=1),
+        "ci_low": Col("float64", "", "lower log-log bound", True, ge=0, le=1),
+        "ci_high": Col("float64", "", "upper log-log bound", True, ge=0, le=1),
     },
     unique=("group", "role", "time_min"),
 )
