@@ -1,0 +1,1 @@
+"""Who died, when, and who killed: death events, attribution, survival."""

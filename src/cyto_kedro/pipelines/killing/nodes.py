@@ -1,0 +1,181 @@
+"""Nodes of the killing pipeline."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pandas as pd
+
+from cyto_kedro.core.calibration import Calibration
+from cyto_kedro.core.errors import ConfigError
+from cyto_kedro.methods.killing.attribution import (
+    Dose,
+    attribute,
+    gather_touches,
+)
+from cyto_kedro.methods.killing.chance import attribution_chance
+from cyto_kedro.methods.killing.cohorts import Design
+from cyto_kedro.methods.killing.comparison import compare_survival
+from cyto_kedro.methods.killing.death import (
+    death_table,
+    find_onsets,
+    viability_table,
+)
+from cyto_kedro.methods.killing.killers import killer_table
+from cyto_kedro.methods.killing.signal import death_signal, smooth
+from cyto_kedro.methods.killing.thresholds import THRESHOLDS, living_spread
+from cyto_kedro.pipelines.killing.params import (
+    AttributionParams,
+    DeathParams,
+    KillingParams,
+    SurvivalParams,
+)
+
+logger = logging.getLogger(__name__)
+
+
+def viability(
+    tracks: pd.DataFrame,
+    calibration: Calibration,
+    options: KillingParams,
+    *,
+    role: str,
+    death_channel: str,
+    live_channel: str,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Whether each target lives in each frame, and when it died.
+
+    Args:
+        tracks: Table TRACKS of the targets.
+        calibration: Geometry and time base.
+        options: Signal, threshold and persistence.
+        role: Role of the targets.
+        death_channel: Channel of the death marker.
+        live_channel: Channel of the live marker, or of the cells (for the CDI).
+
+    Returns:
+        Tables VIABILITY and DEATHS.
+    """
+    chosen: DeathParams = options.death
+    tracks = tracks.sort_values(["track_id", "frame"], ignore_index=True)
+    live = live_channel if chosen.signal == "cdi" else None
+    signal = smooth(
+        tracks["track_id"].to_numpy(),
+        tracks["frame"].to_numpy(),
+        death_signal(tracks, death_channel, live, chosen.statistic),
+        chosen.smoothing.name,
+        chosen.smoothing.window_frames,
+    )
+    threshold = THRESHOLDS[chosen.threshold.name](
+        signal,
+        tracks["frame"].to_numpy(),
+        **chosen.threshold.model_dump(exclude={"name"}),
+    )
+    onsets = find_onsets(
+        tracks["track_id"].to_numpy(),
+        signal,
+        threshold,
+        chosen.persistence_frames,
+        chosen.irreversible,
+    )
+    deaths = death_table(
+        tracks, signal, onsets, threshold, calibration, role, chosen.border_margin_um
+    )
+    spread = living_spread(signal, threshold)
+    return viability_table(tracks, signal, onsets, threshold, spread), deaths
+
+
+def attribute_kills(
+    deaths: pd.DataFrame,
+    calibration: Calibration,
+    options: KillingParams,
+    *tables: pd.DataFrame,
+    effectors: tuple[str, ...],
+    target: str,
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Who touched each target before it died, and what that is worth.
+
+    Args:
+        deaths: Table DEATHS of the targets.
+        calibration: Time base.
+        options: Window, credit and chance level.
+        tables: CONTACTS of each effector role with the targets, then TRACKS of each.
+        effectors: Effector roles in the order of ``tables``.
+        target: Target role.
+
+    Returns:
+        Tables ATTRIBUTION, KILLERS and ATTRIBUTION_CHANCE.
+    """
+    chosen: AttributionParams = options.attribution
+    contacts = dict(zip(effectors, tables[: len(effectors)], strict=True))
+    tracks = dict(zip(effectors, tables[len(effectors) :], strict=True))
+    touches = gather_touches(contacts)
+    dose = Dose(chosen.hit_min, chosen.memory_min, chosen.max_hits, chosen.length_um)
+    credits = attribute(deaths, touches, calibration, target, chosen.window_min, dose)
+    killers = killer_table(credits, touches, tracks, calibration, chosen.serial_kills)
+    chance = attribution_chance(
+        deaths,
+        touches,
+        calibration,
+        target,
+        chosen.window_min,
+        chosen.chance.n_shifts,
+        chosen.chance.seed,
+    )
+    return credits, killers, chance
+
+
+def compare_movies(
+    conditions: pd.DataFrame,
+    options: KillingParams,
+    *deaths: dict[str, pd.DataFrame],
+    targets: tuple[str, ...],
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Survival of the targets by movie and condition, and how conditions differ.
+
+    Args:
+        conditions: The experiment sheet: dataset, movie and condition columns.
+        options: Grouping column, control flag, intervals.
+        deaths: For each target role: table DEATHS of every movie.
+        targets: Target roles in the order of ``deaths``.
+
+    Returns:
+        Table SURVIVAL; and ``{"group_by", "notes", "roles": {role: comparison}}`` of
+        plain values.
+    """
+    chosen: SurvivalParams = options.survival
+    notes = _missing_columns(conditions, chosen)
+    for note in notes:
+        logger.warning(note)
+    design = Design(**chosen.model_dump())
+    tables, roles = [], {}
+    for role, by_movie in zip(targets, deaths, strict=True):
+        table, roles[role] = compare_survival(by_movie, conditions, role, design)
+        tables.append(table)
+    comparison = {"group_by": chosen.group_by, "notes": notes, "roles": roles}
+    return pd.concat(tables, ignore_index=True), comparison
+
+
+def _missing_columns(conditions: pd.DataFrame, chosen: SurvivalParams) -> list[str]:
+    """What cannot be compared because the sheet has no such column.
+
+    A sheet without conditions is fine, and then a default names no column. A
+    stratum that was asked for and is missing would change the meaning of the test.
+    """
+    known = ", ".join(map(str, conditions.columns))
+    if chosen.stratify_by is not None and chosen.stratify_by not in conditions:
+        raise ConfigError(
+            f"The experiment sheet has no column '{chosen.stratify_by}'",
+            where="killing.survival.stratify_by",
+            fix=f"name one of: {known}",
+        )
+    effects = {
+        chosen.group_by: "movies are shown one by one, conditions are not compared",
+        chosen.control_column: "no specific lysis",
+    }
+    return [
+        f"The sheet has no column '{column}': {effect} (columns: {known})"
+        for column, effect in effects.items()
+        if column is not None and column not in conditions
+    ]

@@ -1,0 +1,172 @@
+"""Parameters of the killing pipeline."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from cyto_kedro.core.params import Params
+
+
+class Smoothing(Params):
+    """Smoothing of the death signal along each track."""
+
+    name: Literal["median", "mean"] = Field(
+        default="median",
+        description="median drops flashes of one frame and keeps steps; mean does not",
+    )
+    window_frames: int = Field(
+        default=3,
+        ge=1,
+        le=101,
+        description="full window, odd (frames); 1 = no smoothing",
+    )
+
+    @field_validator("window_frames")
+    @classmethod
+    def _centred(cls, value: int) -> int:
+        if value % 2 == 0:
+            raise ValueError("window_frames must be odd: the window is centred")
+        return value
+
+
+class GivenThreshold(Params):
+    """A threshold that the user states."""
+
+    name: Literal["given"] = "given"
+    value: float = Field(description="death signal of the dimmest dead cell")
+
+
+class BaselineThreshold(Params):
+    """Level of the living in the first frames plus k robust standard deviations."""
+
+    name: Literal["baseline"] = "baseline"
+    first_frames: int = Field(
+        default=10,
+        ge=1,
+        description="frames in which most targets still live (frames)",
+    )
+    k: float = Field(
+        default=6.0, gt=0, description="robust standard deviations above the living"
+    )
+
+
+class OtsuThreshold(Params):
+    """Best split in two classes; wrong if hardly any or nearly all targets die."""
+
+    name: Literal["otsu"] = "otsu"
+    scale: Literal["linear", "log"] = Field(
+        default="log", description="scale on which the two classes are compared"
+    )
+
+
+class DeathParams(Params):
+    """How the death of a target is seen."""
+
+    signal: Literal["background_subtracted", "cdi"] = Field(
+        default="background_subtracted",
+        description="death marker above background, or death / (live + death)",
+    )
+    statistic: Literal["mean", "median"] = Field(
+        default="mean", description="of the marker's pixels inside the mask"
+    )
+    smoothing: Smoothing = Field(
+        default_factory=Smoothing, description="along each track"
+    )
+    threshold: Annotated[
+        BaselineThreshold | OtsuThreshold | GivenThreshold,
+        Field(discriminator="name"),
+    ] = Field(
+        default_factory=BaselineThreshold,
+        description="signal from which on a cell counts as dead",
+    )
+    persistence_frames: int = Field(
+        default=3,
+        ge=1,
+        description="successive observations above the threshold (frames)",
+    )
+    irreversible: bool = Field(
+        default=True,
+        description="the first onset stands, even if the signal falls again",
+    )
+    border_margin_um: float = Field(
+        default=10.0,
+        ge=0,
+        description="a track that ends this near to the edge left the field (um)",
+    )
+
+
+class ChanceParams(Params):
+    """Chance level of attribution by circular shifts in time."""
+
+    n_shifts: int = Field(default=1000, ge=1, description="random shifts drawn")
+    seed: int = Field(default=1, ge=0, description="seed of the random shifts")
+
+
+class AttributionParams(Params):
+    """Who may have killed a target."""
+
+    window_min: float = Field(
+        default=120.0, gt=0, description="contacts this long before death count (min)"
+    )
+    hit_min: float = Field(
+        default=15.0, gt=0, description="contact time that counts as one hit (min)"
+    )
+    memory_min: float = Field(
+        default=50.0, gt=0, description="time after which a hit weighs 1/e (min)"
+    )
+    max_hits: float = Field(
+        default=3.0, gt=0, description="more hits than this give no more credit"
+    )
+    length_um: float = Field(
+        default=10.0, gt=0, description="distance over which credit falls to 1/e (um)"
+    )
+    serial_kills: int = Field(
+        default=2, ge=1, description="kills of a serial killer, at least"
+    )
+    chance: ChanceParams = Field(
+        default_factory=ChanceParams, description="chance level"
+    )
+
+
+class SurvivalParams(Params):
+    """How survival is compared between movies."""
+
+    group_by: str | None = Field(
+        default="condition", description="column of the sheet that names the condition"
+    )
+    control_column: str | None = Field(
+        default="control",
+        description="column of the sheet that flags movies without effectors",
+    )
+    stratify_by: str | None = Field(
+        default=None, description="column of the replicate, such as the donor"
+    )
+    confidence: float = Field(
+        default=0.95, gt=0.5, lt=1, description="coverage of intervals"
+    )
+    horizon_min: float | None = Field(
+        default=None,
+        gt=0,
+        description="time of comparison (min); null = the last that all groups reach",
+    )
+    n_bootstrap: int = Field(default=1000, ge=1, description="bootstrap resamples")
+    n_permutations: int = Field(
+        default=9999, ge=1, description="permutations of whole movies"
+    )
+    seed: int = Field(default=1, ge=0, description="seed of both")
+
+
+class KillingParams(Params):
+    """Content of ``parameters_killing.yml``."""
+
+    death: DeathParams = Field(
+        default_factory=DeathParams, description="death of a target"
+    )
+    attribution: AttributionParams = Field(
+        default_factory=AttributionParams, description="who killed it"
+    )
+    survival: SurvivalParams = Field(
+        default_factory=SurvivalParams, description="comparison of movies"
+    )
