@@ -1,0 +1,1 @@
+"""Numerics of image preprocessing: drift, background, noise, intensity, merging."""

@@ -1,0 +1,142 @@
+"""Drift as data: fill gaps, compose, find the valid field, move a frame.
+
+A shift ``(dy, dx)`` in pixels says how far a frame has to be moved to lie on the
+reference: the pixel shown at ``(y, x)`` comes from ``(y - dy, x - dx)`` of the frame.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from cyto_kedro.core.schemas import DRIFT
+
+Interpolation = Literal["nearest", "linear", "cubic"]
+Rectangle = tuple[int, int, int, int]
+
+_DECIMALS = 3  # shifts are stated to 1/1000 px, so that 0 stays exactly 0
+
+
+def fill_untrusted(shifts: np.ndarray, trusted: np.ndarray) -> np.ndarray:
+    """Replace the shifts of frames that could not be registered.
+
+    Args:
+        shifts: (T, 2) shifts in px.
+        trusted: (T,) bool.
+
+    Returns:
+        (T, 2) shifts, linear in the frame number between trusted neighbours and
+        constant beyond the first and the last; zero if no frame is trusted.
+    """
+    if not trusted.any():
+        return np.zeros_like(shifts)
+    frames = np.arange(len(shifts))
+    columns = [np.interp(frames, frames[trusted], c[trusted]) for c in shifts.T]
+    return np.stack(columns, axis=1)
+
+
+def valid_rectangle(shift: tuple[float, float], shape: tuple[int, int]) -> Rectangle:
+    """(y0, y1, x0, x1) of the pixels that have data after the shift, end excluded.
+
+    All zero if the frame was moved out of the field.
+    """
+    bounds: list[int] = []
+    for exact, size in zip(shift, shape, strict=True):
+        distance = round(exact, _DECIMALS)
+        start = max(0, int(np.ceil(distance)))
+        stop = min(size, int(np.floor(size - 1 + distance)) + 1)
+        if stop <= start:
+            return 0, 0, 0, 0
+        bounds += [start, stop]
+    y0, y1, x0, x1 = bounds
+    return y0, y1, x0, x1
+
+
+def drift_table(
+    shifts: np.ndarray, quality: np.ndarray, shape: tuple[int, int]
+) -> pd.DataFrame:
+    """Table DRIFT from (T, 2) shifts, (T,) quality and the frames' (Y, X) shape."""
+    rounded = np.round(shifts, _DECIMALS) + 0.0  # + 0.0 turns -0.0 into 0.0
+    corners = [valid_rectangle((dy, dx), shape) for dy, dx in rounded.tolist()]
+    table = pd.DataFrame({"frame": np.arange(len(shifts)), "quality": quality})
+    table[["dy_px", "dx_px"]] = rounded
+    table[["valid_y0", "valid_y1", "valid_x0", "valid_x1"]] = np.array(
+        corners, np.int64
+    ).reshape(-1, 4)
+    return DRIFT.conform(table)
+
+
+def compose(
+    first: pd.DataFrame, second: pd.DataFrame, shape: tuple[int, int]
+) -> pd.DataFrame:
+    """DRIFT of moving each frame by ``first`` and then by ``second``.
+
+    The quality is the second's: it was measured last, on frames moved by the first.
+    """
+    columns = ["dy_px", "dx_px"]
+    shifts = first[columns].to_numpy() + second[columns].to_numpy()
+    return drift_table(shifts, second["quality"].to_numpy(), shape)
+
+
+def rectangles(drift: pd.DataFrame) -> list[Rectangle]:
+    """Valid rectangle of every frame of a DRIFT table, in frame order."""
+    columns = ["valid_y0", "valid_y1", "valid_x0", "valid_x1"]
+    ordered = drift.sort_values("frame")[columns]
+    return [(y0, y1, x0, x1) for y0, y1, x0, x1 in ordered.to_numpy().tolist()]
+
+
+def moved(
+    plane: np.ndarray, shift: tuple[float, float], interpolation: Interpolation
+) -> np.ndarray:
+    """The valid rectangle of a frame after its shift.
+
+    A whole-pixel shift copies pixels whatever the interpolation.
+
+    Args:
+        plane: YX image.
+        shift: (dy, dx) in px.
+        interpolation: ``nearest`` keeps the pixel values, ``linear`` is fast and
+            smooths a little, ``cubic`` (B-spline) keeps fine detail and may
+            overshoot at edges.
+
+    Returns:
+        Array of the size of :func:`valid_rectangle`; float32 (float64 for input of
+        more than 16 integer or 32 float bits) where interpolated, else the dtype
+        of ``plane``.
+    """
+    height, width = plane.shape
+    y0, y1, x0, x1 = valid_rectangle(shift, (height, width))
+    if y1 == y0:
+        return plane[:0, :0]
+    dy, dx = (round(distance, _DECIMALS) for distance in shift)
+    if interpolation == "nearest" or (dy == round(dy) and dx == round(dx)):
+        rows, columns = round(dy), round(dx)
+        return plane[y0 - rows : y1 - rows, x0 - columns : x1 - columns]
+    work = plane.astype(_float_type(plane.dtype), copy=False)
+    if interpolation == "cubic":
+        from scipy import ndimage
+
+        return ndimage.shift(work, (dy, dx), order=3, mode="mirror")[y0:y1, x0:x1]
+    along_y = _lerp(work, y0 - dy, y1 - y0, axis=0)
+    return _lerp(along_y, x0 - dx, x1 - x0, axis=1)
+
+
+def _lerp(plane: np.ndarray, start: float, length: int, axis: int) -> np.ndarray:
+    """Samples at ``start, start + 1, ...`` along one axis, linear in between."""
+    first = int(np.floor(start))
+    weight = plane.dtype.type(start - first)
+    low = plane.take(range(first, first + length), axis=axis)
+    if weight == 0:
+        return low
+    high = plane.take(range(first + 1, first + 1 + length), axis=axis)
+    high -= low
+    high *= weight
+    low += high
+    return low
+
+
+def _float_type(dtype: np.dtype) -> type[np.floating]:
+    wide = dtype.itemsize > (4 if dtype.kind == "f" else 2)
+    return np.float64 if wide else np.float32
