@@ -124,6 +124,17 @@ DRIFT = TableSpec(
     },
     unique=("frame",),
 )
+INTENSITY_RANGE = TableSpec(
+    "intensity_range",
+    {
+        "step": Col("int64", "", "position of the preprocessing step, from 0", ge=0),
+        "lp": Col("float64", "%", "lower percentile", ge=0, le=100),
+        "up": Col("float64", "%", "upper percentile", ge=0, le=100),
+        "low": _number("intensity", "lower percentile's value over the movie"),
+        "high": _number("intensity", "upper percentile's value over the movie"),
+    },
+    unique=("step",),
+)
 TRACK_COLUMNS: dict[str, Col] = {
     "track_id": TRACK,
     "parent_track_id": Col("Int64", "", "track that divided into this one", True),
