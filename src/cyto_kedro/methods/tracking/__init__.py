@@ -1,0 +1,45 @@
+"""Trackers: DETECTIONS in, TRACKS out, looked up by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from cyto_kedro.core.params import Params
+from cyto_kedro.methods.tracking.events import suspicious_events
+from cyto_kedro.methods.tracking.lap import track_lap
+from cyto_kedro.methods.tracking.options import (
+    LapOptions,
+    LaptrackOptions,
+    TrackerOptions,
+    TrackpyOptions,
+)
+from cyto_kedro.methods.tracking.peers import track_laptrack, track_trackpy
+
+__all__ = [
+    "TRACKERS",
+    "LapOptions",
+    "LaptrackOptions",
+    "Tracker",
+    "TrackerOptions",
+    "TrackpyOptions",
+    "suspicious_events",
+]
+
+
+@dataclass(frozen=True)
+class Tracker:
+    """One method: its options and ``track(detections, calibration, options)``."""
+
+    options: type[Params]
+    track: Callable[[pd.DataFrame, Any, Any], pd.DataFrame]
+
+
+TRACKERS: dict[str, Tracker] = {
+    "lap": Tracker(LapOptions, track_lap),
+    "laptrack": Tracker(LaptrackOptions, track_laptrack),
+    "trackpy": Tracker(TrackpyOptions, track_trackpy),
+}
