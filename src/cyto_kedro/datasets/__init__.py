@@ -1,1 +1,34 @@
-""""""
+"""Kedro datasets of the project: raw channels, images, tables, networks, figures.
+
+Raw ones refuse every write; the others write under a staging name and publish by
+rename (:func:`cyto_kedro.core.atomic.staged`). Each has ``path`` and ``data_type``
+(Image, Label, Table, Network or Arbitrary) for the provenance hook.
+"""
+
+from cyto_kedro.datasets.channel import ChannelDataset, MasksDataset
+from cyto_kedro.datasets.documents import (
+    ArbitraryDataset,
+    JsonDataset,
+    ModelDataset,
+    TextDataset,
+)
+from cyto_kedro.datasets.figures import FiguresDataset
+from cyto_kedro.datasets.movies import ConditionsDataset, MovieCollectionDataset
+from cyto_kedro.datasets.network import NetworkDataset
+from cyto_kedro.datasets.ome_zarr import OmeZarrDataset
+from cyto_kedro.datasets.table import TableDataset
+
+__all__ = [
+    "ArbitraryDataset",
+    "ChannelDataset",
+    "ConditionsDataset",
+    "FiguresDataset",
+    "JsonDataset",
+    "MasksDataset",
+    "ModelDataset",
+    "MovieCollectionDataset",
+    "NetworkDataset",
+    "OmeZarrDataset",
+    "TableDataset",
+    "TextDataset",
+]

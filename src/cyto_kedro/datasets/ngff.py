@@ -1,0 +1,119 @@
+"""Reads movies from OME-Zarr (NGFF 0.1 to 0.5) or plain Zarr arrays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from cyto_kedro.core.errors import InputError
+from cyto_kedro.core.raw import RawChannel
+from cyto_kedro.datasets.axes import plan_planes
+from cyto_kedro.datasets.lazy import PlaneStack
+from cyto_kedro.datasets.units import to_min, to_um
+
+if TYPE_CHECKING:
+    import zarr
+
+_MARKERS = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
+#: Array attribute of our stores: each frame is one chunk, and none is left out.
+EVERY_FRAME_WRITTEN = "every_frame_written"
+# NGFF 0.1 and 0.2 name no axes: there are always five, in this order.
+_OLD_AXES = [{"name": name} for name in "tczyx"]
+
+
+def is_zarr(path: Path) -> bool:
+    """Whether a folder is a Zarr group or array."""
+    return any((path / name).is_file() for name in _MARKERS)
+
+
+def read_ngff(path: Path, index: int | None, axes: str | None) -> RawChannel:
+    """A channel from an OME-Zarr image at full resolution, or from a Zarr array.
+
+    Args:
+        path: Folder of the image group or array.
+        index: Channel of a multi-channel image.
+        axes: Axis letters where the store does not say.
+
+    Raises:
+        InputError: The store is damaged, no single image, or no 2D movie.
+    """
+    import zarr
+
+    try:
+        node = zarr.open(path, mode="r")
+        array, names, scale, units = _level_zero(node, path)
+    except (OSError, KeyError, ValueError, TypeError) as exc:
+        raise InputError(
+            f"The store cannot be read as OME-Zarr: {type(exc).__name__}: {exc}",
+            where=str(path),
+            fix="check that the path names one image group, and copy it again",
+        ) from exc
+    plan = plan_planes(names, array.shape, source=str(path), index=index, declared=axes)
+
+    def read(frame: int) -> np.ndarray:
+        at = plan.at(frame)
+        _require_chunk(array, path, at)
+        return np.asarray(array[at])
+
+    stack = PlaneStack((plan.n_frames, *plan.plane_shape), array.dtype, read, str(path))
+    pixel, interval = _calibration(names, scale, units)
+    return RawChannel(stack.lazy(), str(path), pixel, interval)
+
+
+def _level_zero(
+    node: zarr.Group | zarr.Array, path: Path
+) -> tuple[zarr.Array, str, list[float], list[str | None]]:
+    """Array, axis letters, scale and units of the full-resolution image."""
+    import zarr
+
+    if isinstance(node, zarr.Array):
+        rank = node.ndim
+        return node, "TCZYX"[5 - rank :] if rank != 3 else "TYX", [1.0] * rank, []
+    attributes: dict[str, Any] = dict(node.attrs)
+    facts: dict[str, Any] = attributes.get("ome", attributes)
+    if "multiscales" not in facts and "bioformats2raw.layout" in facts:
+        return _level_zero(cast("zarr.Group", node["0"]), path)
+    if "multiscales" not in facts:
+        raise InputError(
+            "The Zarr group is not an OME-Zarr image (it has no multiscales)",
+            where=str(path),
+            fix="name the image inside it, for example plate.zarr/A/1/0",
+        )
+    image = facts["multiscales"][0]
+    level = image["datasets"][0]
+    described = image.get("axes", _OLD_AXES)
+    described = [{"name": a} if isinstance(a, str) else a for a in described]
+    array = cast("zarr.Array", node[level["path"]])
+    scale: np.ndarray = np.ones(array.ndim)
+    for step in (
+        *level.get("coordinateTransformations", []),
+        *image.get("coordinateTransformations", []),
+    ):
+        if step["type"] == "scale":
+            scale = scale * np.asarray(step["scale"], np.float64)
+    names = "".join(str(a["name"])[0] for a in described).upper()
+    return array, names, scale.tolist(), [a.get("unit") for a in described]
+
+
+def _calibration(
+    names: str, scale: list[float], units: list[str | None]
+) -> tuple[tuple[float, float] | None, float | None]:
+    facts = dict(zip(names, zip(scale, units, strict=False), strict=False))
+    nothing: tuple[float, str | None] = (0.0, None)
+    y, x = to_um(*facts.get("Y", nothing)), to_um(*facts.get("X", nothing))
+    interval = to_min(*facts.get("T", nothing))
+    return (None if y is None or x is None else (y, x)), interval
+
+
+def _require_chunk(array: zarr.Array, path: Path, at: tuple[int, ...]) -> None:
+    """A lost chunk of a store of ours would read as zeros: as a frame without cells."""
+    if not array.attrs.get(EVERY_FRAME_WRITTEN):
+        return
+    if not (path / array.path / array.metadata.encode_chunk_key((*at, 0, 0))).is_file():
+        raise InputError(
+            "A frame is missing from the store",
+            where=f"{path}, frame {at[0]}",
+            fix="delete the store and run the node that writes it again",
+        )

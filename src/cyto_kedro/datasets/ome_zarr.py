@@ -1,0 +1,119 @@
+"""Images and label images as OME-Zarr, streamed frame by frame."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import dask.array as da
+import numpy as np
+from kedro_datasets._typing import ImagePreview
+from pydantic import ValidationError
+
+from cyto_kedro.core.atomic import staged
+from cyto_kedro.core.calibration import Calibration
+from cyto_kedro.core.errors import ConfigError, InputError
+from cyto_kedro.core.frames import as_frames, compute_frame
+from cyto_kedro.datasets.base import PathDataset
+from cyto_kedro.datasets.channel import as_labels
+from cyto_kedro.datasets.ngff import read_ngff
+from cyto_kedro.datasets.preview import frame_preview
+from cyto_kedro.datasets.store import Kind, SaveStats, create_store, write_frames
+
+_CALIBRATION = "calibration.json"
+
+
+class OmeZarrDataset(PathDataset[da.Array | np.ndarray, da.Array]):
+    """A TYX stack as OME-Zarr (NGFF 0.5 on Zarr 3), one chunk per frame.
+
+    Saving computes a lazy stack frame by frame in threads, at most one frame in memory
+    per thread; :attr:`last_save` then tells computing from writing. Loading is lazy. A
+    store that somebody put there by hand (corrected masks) may have any NGFF version.
+
+    Pixel size and frame interval are taken from ``calibration.json`` in the folder of
+    the store or the one above, where the ingest pipeline writes it.
+
+    Args:
+        filepath: Folder of the store.
+        kind: ``image`` (any real dtype) or ``label`` (uint32, 0 = background).
+        calibration: Calibration file to use instead.
+        metadata: Free content for plugins.
+    """
+
+    data_type: str = "Image"
+
+    def __init__(
+        self,
+        filepath: str | Path,
+        kind: Kind = "image",
+        calibration: str | Path | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        if kind not in ("image", "label"):
+            raise ConfigError(
+                f"kind: {kind} is neither image nor label", where=str(filepath)
+            )
+        super().__init__(filepath, metadata)
+        self.kind: Kind = kind
+        self.data_type = "Image" if kind == "image" else "Label"
+        self.last_save: SaveStats | None = None
+        self._calibration = None if calibration is None else Path(calibration)
+
+    def load(self) -> da.Array:
+        """The stack, one lazy chunk per frame."""
+        raw = read_ngff(self.path, None, None)
+        return as_labels(raw.data, raw.source) if self.kind == "label" else raw.data
+
+    def save(self, data: da.Array | np.ndarray) -> None:
+        """Compute and write all frames, then publish the store.
+
+        Raises:
+            InputError: Not a TYX stack, or labels are not uint32.
+            FrameError: Computing a frame failed.
+            StorageError: The store cannot be written.
+        """
+        stack = self._checked(data)
+        scale = self._scale()
+        self.last_save = None
+        with staged(self.path) as stage:
+            array = create_store(stage, stack.shape, stack.dtype, self.kind, scale)
+            self.last_save = write_frames(array, stack, where=str(self.path))
+
+    def preview(self) -> ImagePreview:
+        """The middle frame as PNG."""
+        stack = self.load()
+        frame = compute_frame(stack, stack.shape[0] // 2)
+        return ImagePreview(frame_preview(frame, self.kind == "label"))
+
+    def _checked(self, data: da.Array | np.ndarray) -> da.Array:
+        if getattr(data, "ndim", None) != 3:
+            raise InputError(
+                f"Expected a TYX stack, got {getattr(data, 'shape', type(data))}",
+                where=str(self.path),
+            )
+        kinds = "u" if self.kind == "label" else "uif"
+        label_ok = self.kind == "image" or data.dtype == np.uint32
+        if data.dtype.kind not in kinds or not label_ok:
+            wanted = "uint32" if self.kind == "label" else "integers or floats"
+            raise InputError(
+                f"A store of kind {self.kind} takes {wanted}, not {data.dtype}",
+                where=str(self.path),
+                fix="cast in the node that makes it",
+            )
+        return as_frames(data)
+
+    def _scale(self) -> tuple[float, float, float] | None:
+        nearby = [folder / _CALIBRATION for folder in self.path.parents[:2]]
+        chosen = [self._calibration] if self._calibration else nearby
+        found = next((path for path in chosen if path.is_file()), None)
+        if found is None:
+            return None
+        try:
+            known = Calibration.model_validate_json(found.read_text("utf-8"))
+        except ValidationError as exc:
+            raise InputError(f"Not a calibration: {exc}", where=str(found)) from exc
+        interval = known.frame_interval_min if known.n_frames > 1 else 1.0
+        return interval, known.pixel_size_y_um, known.pixel_size_x_um
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self.path), "kind": self.kind}

@@ -1,0 +1,261 @@
+"""Writes TYX stacks to OME-Zarr, window by window.
+
+One process writes all frames at once (:class:`OmeZarrDataset`). Several jobs may share
+a staging store instead: each calls :func:`create_store` (the first one wins), writes
+its own :class:`Window`, and the last calls :func:`publish_store`. Chunk = frame, so
+that windows never share a chunk.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import dask.array as da
+import numpy as np
+
+from cyto_kedro.core.atomic import STAGING_SUFFIX, publish
+from cyto_kedro.core.errors import CytoError, FrameError, StorageError
+from cyto_kedro.core.frames import as_frames, compute_frame
+from cyto_kedro.core.parallel import workers
+from cyto_kedro.datasets.ngff import EVERY_FRAME_WRITTEN
+
+if TYPE_CHECKING:
+    import zarr
+    from zarr.codecs import BloscCodec
+
+Kind = Literal["image", "label"]
+_LEVEL = "0"
+_NGFF = "0.5"
+
+
+@dataclass(frozen=True)
+class Window:
+    """Frames ``start`` to ``stop`` (exclusive) of a movie."""
+
+    start: int
+    stop: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start <= self.stop:
+            raise ValueError(f"not a frame window: {self.start} to {self.stop}")
+
+    @property
+    def frames(self) -> range:
+        """The frame indices."""
+        return range(self.start, self.stop)
+
+
+@dataclass(frozen=True)
+class SaveStats:
+    """What a streamed save cost; compute and write are summed over threads."""
+
+    compute_s: float
+    write_s: float
+    wall_s: float
+    n_frames: int
+    bytes: int
+
+
+def codec(kind: Kind) -> BloscCodec:
+    """Compression by measurement (``benchmarks/storage.py``).
+
+    Noise leaves little to gain on images, where LZ4 costs least; labels compress
+    three times better with Zstandard.
+    """
+    from zarr.codecs import BloscCodec
+
+    if kind == "image":
+        return BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle")
+    return BloscCodec(cname="zstd", clevel=1, shuffle="shuffle")
+
+
+def create_store(
+    path: Path,
+    shape: Sequence[int],
+    dtype: np.dtype | type,
+    kind: Kind = "image",
+    scale: tuple[float, float, float] | None = None,
+) -> zarr.Array:
+    """Create an empty OME-Zarr store, or open the one that somebody just created.
+
+    Args:
+        path: Folder of the store.
+        shape: T, Y, X.
+        dtype: Type of the pixels.
+        kind: Image, or label image.
+        scale: Minutes per frame, and row and column size in um, if known.
+
+    Returns:
+        The full-resolution array, open for writing.
+
+    Raises:
+        StorageError: Another store with another shape or dtype is there.
+    """
+    import zarr
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Made privately and renamed into place whole: of many creators one wins, and none
+    # ever sees a store without its metadata.
+    private = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}{STAGING_SUFFIX}")
+    try:
+        group = zarr.open_group(
+            private, mode="w", attributes=_attributes(path.stem, kind, scale)
+        )
+        group.create_array(
+            _LEVEL,
+            shape=tuple(shape),
+            chunks=(1, *tuple(shape)[1:]),
+            dtype=np.dtype(dtype),
+            compressors=codec(kind),
+            dimension_names=["t", "y", "x"],
+            attributes={EVERY_FRAME_WRITTEN: True},
+        )
+        if not _renamed(private, path):
+            _check_same(path, shape, dtype)
+    finally:
+        shutil.rmtree(private, ignore_errors=True)
+    return open_store(path)
+
+
+def open_store(path: Path) -> zarr.Array:
+    """The full-resolution array of a store, open for writing frames."""
+    import zarr
+
+    group = zarr.open_group(path, mode="r+")
+    array = cast("zarr.Array", group[_LEVEL])
+    # A frame of zeros is written too: what has no chunk was never computed.
+    return array.with_config({"write_empty_chunks": True})
+
+
+def write_frames(
+    array: zarr.Array,
+    data: da.Array | np.ndarray,
+    window: Window | None = None,
+    where: str = "",
+) -> SaveStats:
+    """Compute and write the frames of a window, one frame in memory per thread.
+
+    Args:
+        array: Array of the store.
+        data: The whole TYX stack; only the window is computed.
+        window: Frames to write; all by default.
+        where: Dataset, for messages.
+
+    Raises:
+        FrameError: Computing a frame failed; names the dataset and the frame.
+        OSError: The disk is full or cannot be written.
+    """
+    stack = as_frames(data)
+    window = window or Window(0, stack.shape[0])
+    begin = time.perf_counter()
+
+    def one(frame: int) -> tuple[float, float]:
+        start = time.perf_counter()
+        plane = _computed(stack, frame, where)
+        computed = time.perf_counter()
+        array[frame] = plane
+        return computed - start, time.perf_counter() - computed
+
+    with ThreadPoolExecutor(workers()) as pool:
+        times = list(pool.map(one, window.frames))
+    return SaveStats(
+        compute_s=sum(compute for compute, _ in times),
+        write_s=sum(write for _, write in times),
+        wall_s=time.perf_counter() - begin,
+        n_frames=len(times),
+        bytes=len(times) * int(np.prod(stack.shape[1:])) * stack.dtype.itemsize,
+    )
+
+
+def missing_frames(path: Path) -> list[int]:
+    """Frames of a store that were not written yet."""
+    array = open_store(path)
+    return [
+        frame
+        for frame in range(array.shape[0])
+        if not (
+            path / _LEVEL / array.metadata.encode_chunk_key((frame, 0, 0))
+        ).is_file()
+    ]
+
+
+def publish_store(stage: Path, final: Path) -> None:
+    """Give a staging store its final name once all frames are in it.
+
+    Raises:
+        StorageError: Frames are missing.
+    """
+    missing = missing_frames(stage)
+    if missing:
+        raise StorageError(
+            f"{len(missing)} frames were not written, the first is {missing[0]}",
+            where=str(final),
+            fix="run the jobs of these frames again",
+        )
+    publish(stage, final)
+
+
+def _computed(stack: da.Array, frame: int, where: str) -> np.ndarray:
+    try:
+        return compute_frame(stack, frame)
+    except CytoError as exc:
+        # What was found where stays in front; the dataset that was being made follows.
+        place = "; ".join(part for part in (exc.where, f"for {where}") if part)
+        raise type(exc)(exc.what, where=place, fix=exc.fix) from exc
+    except Exception as exc:
+        raise FrameError(
+            f"{type(exc).__name__}: {exc}", where=f"frame {frame} of {where}"
+        ) from exc
+
+
+def _renamed(private: Path, path: Path) -> bool:
+    try:
+        os.rename(private, path)
+    except OSError:
+        if not path.is_dir():
+            raise
+        return False
+    return True
+
+
+def _check_same(path: Path, shape: Sequence[int], dtype: np.dtype | type) -> None:
+    array = open_store(path)
+    if array.shape != tuple(shape) or array.dtype != np.dtype(dtype):
+        raise StorageError(
+            f"A store of {array.shape} {array.dtype} is there already, "
+            f"{tuple(shape)} {np.dtype(dtype)} was to be written",
+            where=str(path),
+            fix="delete it",
+        )
+
+
+def _attributes(
+    name: str, kind: Kind, scale: tuple[float, float, float] | None
+) -> dict[str, Any]:
+    axes: list[dict[str, str]] = [
+        {"name": "t", "type": "time"},
+        {"name": "y", "type": "space"},
+        {"name": "x", "type": "space"},
+    ]
+    if scale is not None:
+        for axis, unit in zip(
+            axes, ("minute", "micrometer", "micrometer"), strict=True
+        ):
+            axis["unit"] = unit
+    transform = {"type": "scale", "scale": list(scale or (1.0, 1.0, 1.0))}
+    level = {"path": _LEVEL, "coordinateTransformations": [transform]}
+    ome: dict[str, Any] = {
+        "version": _NGFF,
+        "multiscales": [{"name": name, "axes": axes, "datasets": [level]}],
+    }
+    if kind == "label":
+        ome["image-label"] = {"version": _NGFF}
+    return {"ome": ome}
