@@ -268,3 +268,12 @@ def test_the_input_is_left_alone():
     copy = table.copy(deep=True)
     motion(table, range(5))
     pd.testing.assert_frame_equal(table, copy)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 2**40), st.integers(0, 300)), unique=True))
+def test_points_are_sorted_for_any_track_ids(pairs):
+    track, frame = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    table = pd.DataFrame({"track_id": track, "frame": frame, "y_um": 0.0, "x_um": 0.0})
+    points = sort_points(table, np.arange(301.0))
+    assert list(zip(points.track_id, points.frame, strict=True)) == sorted(pairs)

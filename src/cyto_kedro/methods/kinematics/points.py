@@ -69,14 +69,10 @@ def sort_points(tracks: pd.DataFrame, times_min: np.ndarray) -> Points:
             where="tracks, column frame",
             fix="run tracking again on this movie",
         )
-    key: np.ndarray = track_id * n_frames + frame
-    order: np.ndarray = np.arange(len(key))
-    if not (key[1:] > key[:-1]).all():
-        # Keys are unique in a valid table, so any sort gives the same order.
-        order = np.argsort(key)
-        key, track_id, frame = key[order], track_id[order], frame[order]
-    _refuse_two_at_once(key, track_id, frame)
-    new = np.ones(len(key), bool)
+    order = _by_track_and_frame(track_id, frame)
+    track_id, frame = track_id[order], frame[order]
+    _refuse_two_at_once(track_id, frame)
+    new = np.ones(len(frame), bool)
     new[1:] = track_id[1:] != track_id[:-1]
     return Points(
         order=order,
@@ -89,10 +85,30 @@ def sort_points(tracks: pd.DataFrame, times_min: np.ndarray) -> Points:
     )
 
 
-def _refuse_two_at_once(
-    key: np.ndarray, track_id: np.ndarray, frame: np.ndarray
-) -> None:
-    same = key[1:] == key[:-1]
+def _by_track_and_frame(track_id: np.ndarray, frame: np.ndarray) -> np.ndarray:
+    """Stable order by track, then frame, of non-negative integers.
+
+    NumPy sorts 16-bit integers by counting, in linear time; a pass for each digit of
+    16 bits, the least significant first, sorts any integers ten times faster than a
+    lexsort.
+    """
+    order: np.ndarray = np.arange(len(frame))
+    digits = []
+    if (frame[1:] < frame[:-1]).any():  # tables usually come in frame order
+        digits += _digits(frame)
+    for digit in digits + _digits(track_id):
+        order = order[np.argsort(digit[order], kind="stable")]
+    return order
+
+
+def _digits(values: np.ndarray) -> list[np.ndarray]:
+    """The 16-bit digits of the values up to the highest that is in use."""
+    bits = int(values.max(initial=0)).bit_length()
+    return [(values >> shift).astype(np.uint16) for shift in range(0, bits, 16)]
+
+
+def _refuse_two_at_once(track_id: np.ndarray, frame: np.ndarray) -> None:
+    same = (track_id[1:] == track_id[:-1]) & (frame[1:] == frame[:-1])
     if same.any():
         at = int(np.flatnonzero(same)[0])
         raise InputError(

@@ -71,24 +71,21 @@ def step_table(points: Points, steps: Steps, labels: np.ndarray) -> pd.DataFrame
         steps: Their steps.
         labels: (N,) label of each row of the table that the points came from.
     """
-    return KINEMATICS.conform(
-        pd.DataFrame(
-            {
-                "track_id": points.track_id,
-                "frame": points.frame,
-                "label": labels[points.order],
-                "time_min": points.time_min,
-                "dt_min": steps.dt_min,
-                "vel_y_um_per_min": steps.vel_y,
-                "vel_x_um_per_min": steps.vel_x,
-                "speed_um_per_min": steps.speed,
-                "turning_angle_deg": steps.angle_deg,
-                "path_um": steps.path_um,
-                "net_displacement_um": steps.net_um,
-            },
-            copy=False,
-        )
-    )
+    columns = {
+        "track_id": points.track_id,
+        "frame": points.frame,
+        "label": labels.astype(np.int64, copy=False)[points.order],
+        "time_min": points.time_min,
+        "dt_min": steps.dt_min,
+        "vel_y_um_per_min": steps.vel_y,
+        "vel_x_um_per_min": steps.vel_x,
+        "speed_um_per_min": steps.speed,
+        "turning_angle_deg": steps.angle_deg,
+        "path_um": steps.path_um,
+        "net_displacement_um": steps.net_um,
+    }
+    # Already in the contract's dtypes: casting would cost more than the arithmetic.
+    return pd.DataFrame(columns, columns=list(KINEMATICS.columns), copy=False)
 
 
 def _since(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
