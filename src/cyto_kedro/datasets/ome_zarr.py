@@ -18,7 +18,8 @@ from cyto_kedro.datasets.base import PathDataset
 from cyto_kedro.datasets.channel import as_labels
 from cyto_kedro.datasets.ngff import read_ngff
 from cyto_kedro.datasets.preview import frame_preview
-from cyto_kedro.datasets.store import Kind, SaveStats, create_store, write_frames
+from cyto_kedro.datasets.store import Kind, create_store
+from cyto_kedro.datasets.streaming import SaveStats, write_frames
 
 _CALIBRATION = "calibration.json"
 

@@ -1,30 +1,24 @@
-"""Writes TYX stacks to OME-Zarr, window by window.
+"""Creates and publishes OME-Zarr stores of TYX stacks.
 
 One process writes all frames at once (:class:`OmeZarrDataset`). Several jobs may share
 a staging store instead: each calls :func:`create_store` (the first one wins), writes
-its own :class:`Window`, and the last calls :func:`publish_store`. Chunk = frame, so
-that windows never share a chunk.
+its own window (:func:`cyto_kedro.datasets.streaming.write_frames`), and the last calls
+:func:`publish_store`. Chunk = frame, so that windows never share a chunk.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-import time
 import uuid
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-import dask.array as da
 import numpy as np
 
 from cyto_kedro.core.atomic import STAGING_SUFFIX, publish
-from cyto_kedro.core.errors import CytoError, FrameError, StorageError
-from cyto_kedro.core.frames import as_frames, compute_frame
-from cyto_kedro.core.parallel import workers
+from cyto_kedro.core.errors import StorageError
 from cyto_kedro.datasets.ngff import EVERY_FRAME_WRITTEN
 
 if TYPE_CHECKING:
@@ -34,34 +28,6 @@ if TYPE_CHECKING:
 Kind = Literal["image", "label"]
 _LEVEL = "0"
 _NGFF = "0.5"
-
-
-@dataclass(frozen=True)
-class Window:
-    """Frames ``start`` to ``stop`` (exclusive) of a movie."""
-
-    start: int
-    stop: int
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.start <= self.stop:
-            raise ValueError(f"not a frame window: {self.start} to {self.stop}")
-
-    @property
-    def frames(self) -> range:
-        """The frame indices."""
-        return range(self.start, self.stop)
-
-
-@dataclass(frozen=True)
-class SaveStats:
-    """What a streamed save cost; compute and write are summed over threads."""
-
-    compute_s: float
-    write_s: float
-    wall_s: float
-    n_frames: int
-    bytes: int
 
 
 def codec(kind: Kind) -> BloscCodec:
@@ -135,46 +101,6 @@ def open_store(path: Path) -> zarr.Array:
     return array.with_config({"write_empty_chunks": True})
 
 
-def write_frames(
-    array: zarr.Array,
-    data: da.Array | np.ndarray,
-    window: Window | None = None,
-    where: str = "",
-) -> SaveStats:
-    """Compute and write the frames of a window, one frame in memory per thread.
-
-    Args:
-        array: Array of the store.
-        data: The whole TYX stack; only the window is computed.
-        window: Frames to write; all by default.
-        where: Dataset, for messages.
-
-    Raises:
-        FrameError: Computing a frame failed; names the dataset and the frame.
-        OSError: The disk is full or cannot be written.
-    """
-    stack = as_frames(data)
-    window = window or Window(0, stack.shape[0])
-    begin = time.perf_counter()
-
-    def one(frame: int) -> tuple[float, float]:
-        start = time.perf_counter()
-        plane = _computed(stack, frame, where)
-        computed = time.perf_counter()
-        array[frame] = plane
-        return computed - start, time.perf_counter() - computed
-
-    with ThreadPoolExecutor(workers()) as pool:
-        times = list(pool.map(one, window.frames))
-    return SaveStats(
-        compute_s=sum(compute for compute, _ in times),
-        write_s=sum(write for _, write in times),
-        wall_s=time.perf_counter() - begin,
-        n_frames=len(times),
-        bytes=len(times) * int(np.prod(stack.shape[1:])) * stack.dtype.itemsize,
-    )
-
-
 def missing_frames(path: Path) -> list[int]:
     """Frames of a store that were not written yet."""
     array = open_store(path)
@@ -201,19 +127,6 @@ def publish_store(stage: Path, final: Path) -> None:
             fix="run the jobs of these frames again",
         )
     publish(stage, final)
-
-
-def _computed(stack: da.Array, frame: int, where: str) -> np.ndarray:
-    try:
-        return compute_frame(stack, frame)
-    except CytoError as exc:
-        # What was found where stays in front; the dataset that was being made follows.
-        place = "; ".join(part for part in (exc.where, f"for {where}") if part)
-        raise type(exc)(exc.what, where=place, fix=exc.fix) from exc
-    except Exception as exc:
-        raise FrameError(
-            f"{type(exc).__name__}: {exc}", where=f"frame {frame} of {where}"
-        ) from exc
 
 
 def _renamed(private: Path, path: Path) -> bool:

@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree
 
 import numpy as np
 
@@ -18,13 +17,12 @@ from cyto_kedro.core.raw import RawChannel
 from cyto_kedro.datasets.axes import PlanePlan, plan_planes
 from cyto_kedro.datasets.lazy import PlaneStack
 from cyto_kedro.datasets.numbering import frame_order
-from cyto_kedro.datasets.units import to_min, to_um
+from cyto_kedro.datasets.tiff_metadata import Metadata, calibration_of
 
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPageSeries
 
 SUFFIXES = (".tif", ".tiff", ".btf", ".tf8")
-_Metadata = tuple[tuple[float, float] | None, float | None]
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ class TiffPlane:
 @dataclass(frozen=True)
 class _Planes:
     planes: list[TiffPlane]
-    metadata: _Metadata
+    metadata: Metadata
 
 
 def read_tiff(path: Path, index: int | None, axes: str | None) -> RawChannel:
@@ -142,7 +140,7 @@ def _planes(path: Path, index: int | None, axes: str | None) -> _Planes:
                 index=index,
                 declared=axes,
             )
-            return _Planes(_places(tif, series, plan, path), _metadata(tif))
+            return _Planes(_places(tif, series, plan, path), calibration_of(tif))
     except (OSError, TiffFileError, struct.error, ValueError, IndexError) as exc:
         raise InputError(
             f"The file cannot be read as TIFF: {exc}",
@@ -246,44 +244,3 @@ def _directories(stream: Any, path: Path) -> Iterator[int]:
         (count,) = struct.unpack(order + count_type, raw)
         stream.seek(entry * count, 1)
         (offset,) = struct.unpack(order + offset_type, stream.read(width))
-
-
-def _metadata(tif: TiffFile) -> _Metadata:
-    """Pixel size (um) and frame interval (min) from OME-XML or ImageJ's description.
-
-    The resolution tags of other TIFFs are printing resolutions (72 dpi): not used.
-    """
-    if tif.is_ome and tif.ome_metadata:
-        return _ome_metadata(tif.ome_metadata)
-    if tif.is_imagej and tif.imagej_metadata:
-        return _imagej_metadata(tif)
-    return None, None
-
-
-def _ome_metadata(xml: str) -> _Metadata:
-    pixels = ElementTree.fromstring(xml).find(".//{*}Pixels")
-    if pixels is None:
-        return None, None
-
-    def value(name: str, default_unit: str) -> tuple[str | None, str]:
-        return pixels.get(name), pixels.get(f"{name}Unit", default_unit)
-
-    y, x = to_um(*value("PhysicalSizeY", "um")), to_um(*value("PhysicalSizeX", "um"))
-    interval = to_min(*value("TimeIncrement", "s"))
-    return (None if y is None or x is None else (y, x)), interval
-
-
-def _imagej_metadata(tif: TiffFile) -> _Metadata:
-    facts = tif.imagej_metadata or {}
-    tags = tif.pages.first.tags
-
-    def spacing(tag: str, unit: str | None) -> float | None:
-        entry = tags.get(tag)
-        numerator, denominator = entry.value if entry is not None else (0, 1)
-        return to_um(denominator / numerator, unit) if numerator else None
-
-    unit = facts.get("unit")
-    x = spacing("XResolution", unit)
-    y = spacing("YResolution", facts.get("yunit", unit))
-    interval = to_min(facts.get("finterval"), facts.get("tunit", "sec"))
-    return (None if y is None or x is None else (y, x)), interval
