@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from cyto_kedro.core.schemas import DRIFT
+from cyto_kedro.methods.preprocessing.spectra import Shift
 
 Interpolation = Literal["nearest", "linear", "cubic"]
 Rectangle = tuple[int, int, int, int]
@@ -37,7 +38,7 @@ def fill_untrusted(shifts: np.ndarray, trusted: np.ndarray) -> np.ndarray:
     return np.stack(columns, axis=1)
 
 
-def valid_rectangle(shift: tuple[float, float], shape: tuple[int, int]) -> Rectangle:
+def valid_rectangle(shift: Shift, shape: tuple[int, int]) -> Rectangle:
     """(y0, y1, x0, x1) of the pixels that have data after the shift, end excluded.
 
     All zero if the frame was moved out of the field.
@@ -80,16 +81,7 @@ def compose(
     return drift_table(shifts, second["quality"].to_numpy(), shape)
 
 
-def rectangles(drift: pd.DataFrame) -> list[Rectangle]:
-    """Valid rectangle of every frame of a DRIFT table, in frame order."""
-    columns = ["valid_y0", "valid_y1", "valid_x0", "valid_x1"]
-    ordered = drift.sort_values("frame")[columns]
-    return [(y0, y1, x0, x1) for y0, y1, x0, x1 in ordered.to_numpy().tolist()]
-
-
-def moved(
-    plane: np.ndarray, shift: tuple[float, float], interpolation: Interpolation
-) -> np.ndarray:
+def moved(plane: np.ndarray, shift: Shift, interpolation: Interpolation) -> np.ndarray:
     """The valid rectangle of a frame after its shift.
 
     A whole-pixel shift copies pixels whatever the interpolation.

@@ -1,0 +1,161 @@
+"""Nodes of the preprocessing pipeline."""
+
+from __future__ import annotations
+
+import logging
+
+import dask.array as da
+import numpy as np
+import pandas as pd
+
+from cyto_kedro.core.calibration import Calibration
+from cyto_kedro.core.errors import ConfigError
+from cyto_kedro.core.frames import map_frames
+from cyto_kedro.core.raw import RawChannel, select
+from cyto_kedro.methods.preprocessing.drift import REGISTRATIONS
+from cyto_kedro.methods.preprocessing.intensity import merge
+from cyto_kedro.methods.preprocessing.registered import RegisteredFrames
+from cyto_kedro.methods.preprocessing.steps import measure_ranges, ranges_of
+from cyto_kedro.methods.preprocessing.transforms import drift_table, fill_untrusted
+from cyto_kedro.pipelines.preprocessing.params import (
+    ChannelParams,
+    MergeParams,
+    RegistrationParams,
+)
+
+logger = logging.getLogger(__name__)
+
+
+def estimate_drift(
+    calibration: Calibration, params: RegistrationParams, *raws: RawChannel
+) -> pd.DataFrame:
+    """Shift of every frame, measured on one channel.
+
+    Args:
+        calibration: Geometry and image range of the movie.
+        params: Method and driving channel.
+        raws: All raw channels, the default driver first.
+
+    Returns:
+        Table DRIFT. A frame that could not be registered (blank, saturated, another
+        scene) takes the shift between its neighbours' and has no quality.
+    """
+    driver = _driver(raws, params.channel)
+    images = select(driver, calibration)
+    method = params.method
+    found = REGISTRATIONS[method.name].estimate(images, method)
+    _report_untrusted(found.trusted, driver)
+    shifts = fill_untrusted(found.shifts, found.trusted)
+    return drift_table(shifts, found.quality, images.shape[1:])
+
+
+def measure_intensity_range(
+    raw: RawChannel,
+    calibration: Calibration,
+    drift: pd.DataFrame,
+    params: ChannelParams,
+) -> pd.DataFrame:
+    """Movie-wide percentiles that the channel's steps need, measured once.
+
+    Returns:
+        Table INTENSITY_RANGE, empty if no step needs it.
+    """
+    frames = _registered(raw, calibration, drift, params)
+    ranges = measure_ranges(frames.stack, params.steps, frames.valid_part)
+    _report_flat(ranges, raw)
+    return ranges
+
+
+def preprocess(
+    raw: RawChannel,
+    calibration: Calibration,
+    drift: pd.DataFrame,
+    intensity_range: pd.DataFrame,
+    params: ChannelParams,
+) -> da.Array:
+    """One channel's image: cropped, moved by the drift, through the steps; lazy.
+
+    Pixels that no raw pixel was moved to are 0; the drift table says where they are.
+    """
+    frames = _registered(raw, calibration, drift, params)
+    return frames.through(params.steps, ranges_of(intensity_range))
+
+
+def merge_channels(
+    params: MergeParams, *images: da.Array, channels: tuple[str, ...]
+) -> da.Array:
+    """Weighted mean of a role's channels, lazy float32.
+
+    Args:
+        params: Weights by channel.
+        images: One TYX image per channel.
+        channels: Their names.
+
+    Raises:
+        ConfigError: A weight is given for another channel, or all weights are zero.
+    """
+    weights = [params.weights.get(channel, 1.0) for channel in channels]
+    unknown = sorted(set(params.weights) - set(channels))
+    if unknown or not any(weights):
+        raise ConfigError(
+            f"No such channel of this role: {', '.join(unknown)}"
+            if unknown
+            else "All channels of this role weigh nothing",
+            where="parameters: preprocessing.merge",
+            fix=f"give positive weights to some of: {', '.join(channels)}",
+        )
+    return map_frames(lambda *planes: merge(planes, weights), *images, dtype=np.float32)
+
+
+def _driver(raws: tuple[RawChannel, ...], wanted: str | None) -> RawChannel:
+    if wanted is None:
+        return raws[0]
+    for raw in raws:
+        if raw.channel == wanted:
+            return raw
+    known = ", ".join(raw.channel for raw in raws)
+    raise ConfigError(
+        f"Drift cannot be measured on channel '{wanted}': there is no such channel",
+        where="parameters: preprocessing.registration.channel",
+        fix=f"choose one of: {known}",
+    )
+
+
+def _registered(
+    raw: RawChannel,
+    calibration: Calibration,
+    drift: pd.DataFrame,
+    params: ChannelParams,
+) -> RegisteredFrames:
+    return RegisteredFrames.of(
+        select(raw, calibration),
+        drift,
+        params.interpolation,
+        floating=params.output_dtype == "float32",
+    )
+
+
+def _report_untrusted(trusted: np.ndarray, driver: RawChannel) -> None:
+    lost = np.flatnonzero(~trusted).tolist()
+    if lost:
+        logger.warning(
+            "%d of %d frames of channel '%s' could not be registered (blank, "
+            "saturated or unlike the others) and take their neighbours' shift: %s",
+            len(lost),
+            len(trusted),
+            driver.channel,
+            ", ".join(map(str, lost[:20])) + (", ..." if len(lost) > 20 else ""),
+        )
+
+
+def _report_flat(ranges: pd.DataFrame, raw: RawChannel) -> None:
+    for row in ranges.to_dict(orient="records"):
+        if not row["low"] < row["high"]:
+            logger.warning(
+                "Channel '%s': the percentiles %g and %g are the same grey value, so "
+                "that normalisation (step %d) leaves a black and white image",
+                raw.channel,
+                row["lp"],
+                row["up"],
+                row["step"],
+            )
