@@ -81,7 +81,7 @@ def track_trackpy(
         frames = np.split(points.position_um, bounds[1:-1])
         try:
             for index, ids in link_iter(
-                frames, options.linking_max_distance_um, options.max_gap_frames
+                frames, options.linking_max_distance_um, memory=options.max_gap_frames
             ):
                 track[bounds[index] : bounds[index + 1]] = ids
         except SubnetOversizeException as exc:
