@@ -33,21 +33,19 @@ def overlaps(runs_a, index_a, runs_b, index_b, n_b):  # type: ignore[no-untyped-
 
 
 @njit(cache=True, nogil=True)
-def boundary(labels, ids, runs, first, weights):  # type: ignore[no-untyped-def]
+def boundary(labels, ids, runs, first, most, weights):  # type: ignore[no-untyped-def]
     """Boundary pixels of each object, rows ascending, with the length they stand for.
 
     A boundary pixel has a neighbour outside its object among the eight around it;
     what lies outside the image is outside. ``weights`` are lengths per crossing along
-    rows, columns and diagonals. ``edge`` tells the pixels with such a neighbour among
+    rows, columns and diagonals; ``most`` bounds the number of pixels. The third
+    array tells the pixels with such a neighbour among
     the four nearest.
     """
     n = len(ids)
-    total = 0
-    for k in range(len(runs)):
-        total += runs[k, 2] - runs[k, 1]
-    place = np.empty((total, 2), np.int32)
-    length = np.empty(total)
-    edge = np.empty(total, np.bool_)
+    place = np.empty((most, 2), np.int32)
+    length = np.empty(most)
+    edge = np.empty(most, np.bool_)
     start = np.zeros(n + 1, np.int64)
     count = 0
     for i in range(n):
@@ -55,6 +53,8 @@ def boundary(labels, ids, runs, first, weights):  # type: ignore[no-untyped-def]
         for k in range(first[i], first[i + 1]):
             y = runs[k, 0]
             for x in range(runs[k, 1], runs[k, 2]):
+                if runs[k, 1] < x < runs[k, 2] - 1 and _is_inner(labels, y, x, name):
+                    continue  # most pixels end here
                 along = _outside(labels, y, x - 1, name)
                 along += _outside(labels, y, x + 1, name)
                 across = _outside(labels, y - 1, x, name)
@@ -63,15 +63,24 @@ def boundary(labels, ids, runs, first, weights):  # type: ignore[no-untyped-def]
                 slanted += _outside(labels, y - 1, x + 1, name)
                 slanted += _outside(labels, y + 1, x - 1, name)
                 slanted += _outside(labels, y + 1, x + 1, name)
-                if along + across + slanted:
-                    place[count, 0], place[count, 1] = y, x
-                    length[count] = (
-                        along * weights[0] + across * weights[1] + slanted * weights[2]
-                    )
-                    edge[count] = along + across > 0
-                    count += 1
+                place[count, 0], place[count, 1] = y, x
+                length[count] = (
+                    along * weights[0] + across * weights[1] + slanted * weights[2]
+                )
+                edge[count] = along + across > 0
+                count += 1
         start[i + 1] = count
     return place[:count].copy(), length[:count].copy(), edge[:count].copy(), start
+
+
+@njit(cache=True, nogil=True)
+def _is_inner(labels, y, x, name):  # type: ignore[no-untyped-def]
+    """Whether the rows above and below continue the object; x is inside a run."""
+    if y == 0 or y == labels.shape[0] - 1:
+        return False
+    same = (labels[y - 1, x - 1] == name) & (labels[y + 1, x - 1] == name)
+    same &= (labels[y - 1, x] == name) & (labels[y + 1, x] == name)
+    return same & (labels[y - 1, x + 1] == name) & (labels[y + 1, x + 1] == name)
 
 
 @njit(cache=True, nogil=True)

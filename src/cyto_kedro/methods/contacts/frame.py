@@ -54,14 +54,9 @@ def measure_frame(
     b = a if same else find_objects(plane_b)
     dy, dx = spacing_um
     pairs = _kernels.near_pairs(a.bbox, b.bbox, dy, dx, limits.leave_um, same)
-    weights = np.asarray(crofton_weights(spacing_um))
-    place_a, _, edge_a, start_a = _kernels.boundary(
-        plane_a, a.ids, a.runs, a.first_run, weights
-    )
+    place_a, _, edge_a, start_a = _boundary(plane_a, a, spacing_um)
     inside = np.concatenate([[0], np.cumsum(edge_a)])
-    place_b, length_b, _, start_b = _kernels.boundary(
-        plane_b, b.ids, b.runs, b.first_run, weights
-    )
+    place_b, length_b, _, start_b = _boundary(plane_b, b, spacing_um)
     least, touching = _kernels.measure_pairs(
         pairs, plane_a, a.ids, a.bbox, place_a[edge_a], inside[start_a],
         place_b, length_b, start_b, dy, dx, limits.contact_um, limits.leave_um,
@@ -69,6 +64,19 @@ def measure_frame(
     overlap = np.zeros(len(pairs), np.int64) if same else _overlap_px(a, b, pairs)
     least[overlap > 0] = 0.0
     return _listed(a, b, pairs, np.sqrt(least), touching, overlap, spacing_um, limits)
+
+
+def _boundary(
+    labels: np.ndarray, objects: FrameObjects, spacing_um: tuple[float, float]
+) -> tuple[np.ndarray, ...]:
+    from cyto_kedro.methods.contacts import _kernels
+
+    # A boundary pixel costs a crossing: this bound saves touching fresh memory.
+    most = int(np.minimum(objects.area_px, objects.crossings.sum(axis=1)).sum())
+    weights = np.asarray(crofton_weights(spacing_um))
+    return _kernels.boundary(
+        labels, objects.ids, objects.runs, objects.first_run, most, weights
+    )
 
 
 def _overlap_px(a: FrameObjects, b: FrameObjects, pairs: np.ndarray) -> np.ndarray:
