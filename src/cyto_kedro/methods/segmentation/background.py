@@ -1,0 +1,117 @@
+"""Background and noise of one frame, without being told where the cells are."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy import ndimage as ndi
+
+Pair = tuple[float, float]
+
+_MAD_TO_SD = 1.4826  # of a normal distribution
+_PIXELS_PER_CELL = 10  # the background is estimated on a grid this coarse
+_CLIP_SD = 3.0
+_ROUNDS = 4
+_PRIOR_WEIGHT = 0.02
+
+
+def estimate_background(
+    image: np.ndarray, cell_px: Pair, window_px: Pair
+) -> np.ndarray:
+    """Smooth background below the cells.
+
+    A grey opening wider than a cell gives a first guess, which noise pulls down. The
+    mean of the pixels close to it (sigma-clipped, in a Gaussian window) corrects that;
+    where no pixel is close, the guess stays.
+
+    Args:
+        image: YX float32.
+        cell_px: Cell diameter in rows and columns (px).
+        window_px: Extent over which the background counts as constant (px).
+
+    Returns:
+        YX float32.
+    """
+    step = _step(cell_px)
+    coarse = _coarse(image, cell_px, 0.1)
+    window = [max(3, int(w / k)) for w, k in zip(window_px, step, strict=True)]
+    sigma = [w / 2 for w in window]
+    first = _wide(ndi.grey_opening(coarse, size=window), sigma)
+    background = first
+    for _ in range(_ROUNDS):
+        residual = coarse - background
+        limit = _CLIP_SD * lower_sd(residual)
+        near = (np.abs(residual) <= limit).astype(np.float32)
+        weight = _wide(near, sigma) + _PRIOR_WEIGHT
+        total = _wide(near * coarse, sigma) + _PRIOR_WEIGHT * first
+        background = total / weight
+    return _magnified(background, step, image.shape)
+
+
+def smooth_coarsely(image: np.ndarray, cell_px: Pair, share: float) -> np.ndarray:
+    """Gaussian smoothing by a large share of the cell diameter, on the coarse grid."""
+    return _magnified(_coarse(image, cell_px, share), _step(cell_px), image.shape)
+
+
+def _step(cell_px: Pair) -> tuple[int, int]:
+    rows, columns = (max(1, int(size / _PIXELS_PER_CELL)) for size in cell_px)
+    return rows, columns
+
+
+def _coarse(image: np.ndarray, cell_px: Pair, share: float) -> np.ndarray:
+    step = _step(cell_px)
+    sigma = [share * size / k for size, k in zip(cell_px, step, strict=True)]
+    smooth: np.ndarray = ndi.gaussian_filter(block_mean(image, step), sigma)
+    return smooth
+
+
+def _magnified(
+    coarse: np.ndarray, step: tuple[int, int], shape: tuple[int, ...]
+) -> np.ndarray:
+    fine = ndi.zoom(coarse, step, order=1, grid_mode=True, mode="nearest")
+    cropped: np.ndarray = fine[: shape[0], : shape[1]]
+    return cropped
+
+
+def _wide(image: np.ndarray, sigma: list[float]) -> np.ndarray:
+    # Cut at two sigma: the far tail of a background window costs time, not accuracy.
+    smooth: np.ndarray = ndi.gaussian_filter(image, sigma, truncate=2.0)
+    return smooth
+
+
+def block_mean(image: np.ndarray, step: tuple[int, ...]) -> np.ndarray:
+    """Mean of blocks of ``step`` pixels; the last ones are padded with the edge."""
+    pad = [(0, -size % k) for size, k in zip(image.shape, step, strict=True)]
+    padded = np.pad(image, pad, mode="edge")
+    (ky, kx), (rows, columns) = step, padded.shape
+    blocks: np.ndarray = padded.reshape(rows // ky, ky, columns // kx, kx).mean((1, 3))
+    return blocks
+
+
+def lower_sd(residual: np.ndarray) -> float:
+    """Noise around a background from the pixels below it, which no cell disturbs."""
+    below = residual[residual < 0]
+    return float(_MAD_TO_SD * np.median(-below)) if below.size else 0.0
+
+
+def white_noise_sd(image: np.ndarray) -> float:
+    """Pixel noise from second differences (Immerkaer 1996, 10.1006/cviu.1996.0060).
+
+    Their median ignores edges; fewer than 3 x 3 pixels give 0.
+    """
+    if min(image.shape) < 3:
+        return 0.0
+    kernel = np.array([1, -2, 1], image.dtype)
+    second = ndi.convolve1d(ndi.convolve1d(image, kernel, axis=0), kernel, axis=1)
+    return float(np.median(np.abs(second[1:-1, 1:-1])) * _MAD_TO_SD / 6)
+
+
+def smoothing_gain(sigma_px: Pair) -> float:
+    """Factor by which a Gaussian of this sigma shrinks white noise."""
+    gain = 1.0
+    for sigma in sigma_px:
+        impulse = np.zeros(2 * math.ceil(4 * sigma) + 3)
+        impulse[len(impulse) // 2] = 1
+        gain *= float(np.linalg.norm(ndi.gaussian_filter1d(impulse, sigma)))
+    return gain

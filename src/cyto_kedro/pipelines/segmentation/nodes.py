@@ -1,0 +1,57 @@
+"""Nodes of the segmentation pipeline."""
+
+from __future__ import annotations
+
+import dask.array as da
+import numpy as np
+
+from cyto_kedro.core.calibration import Calibration
+from cyto_kedro.core.frames import map_frames
+from cyto_kedro.methods.segmentation import build_segmenter, clean_labels
+from cyto_kedro.methods.segmentation.ready_masks import check_masks
+from cyto_kedro.pipelines.segmentation.params import SegmentationParams
+
+
+def segment(
+    image: da.Array, calibration: Calibration, options: SegmentationParams
+) -> da.Array:
+    """The masks of one role.
+
+    Args:
+        image: TYX image of the role.
+        calibration: Pixel size.
+        options: Method and post-filter.
+
+    Returns:
+        Lazy TYX uint32 masks, one chunk per frame; ids 1..n within each frame.
+    """
+    find = build_segmenter(options.method.name, options.method, calibration.spacing_um)
+
+    def masks(frame: np.ndarray) -> np.ndarray:
+        return clean_labels(
+            find(frame),
+            calibration.pixel_area_um2,
+            min_area_um2=options.min_area_um2,
+            max_area_um2=options.max_area_um2,
+            exclude_border=options.exclude_border,
+            holes=options.fill_holes,
+        )
+
+    return map_frames(masks, image, dtype=np.uint32)
+
+
+def import_masks(masks: da.Array, calibration: Calibration) -> da.Array:
+    """Ready masks in place of segmentation, their ids unchanged.
+
+    Args:
+        masks: TYX integer masks of one role.
+        calibration: Shape of the analysed movie.
+
+    Returns:
+        Lazy TYX uint32 masks.
+
+    Raises:
+        InputError: dtype, shape or ids are not those of masks of this movie.
+    """
+    shape = calibration.n_frames, calibration.height_px, calibration.width_px
+    return check_masks(masks, shape, where=f"ready masks of movie {calibration.movie}")
