@@ -53,6 +53,9 @@ class CytoConfigLoader(OmegaConfigLoader):
         self._raw_catalog: dict[str, Any] | None = None
         self._experiment: Experiment | None = None
         self.layout = self._read_layout()
+        # Catalog entries see the same roots, wherever the command was started.
+        roots = {key: str(getattr(self.layout, key)) for key in _ROOT_KEYS}
+        self["globals"] = {**self._globals, **roots}
         self.scope = self._idle_scope()
         CytoConfigLoader.active = self
 

@@ -68,7 +68,6 @@ def draw_movie(
 
 def compose_report(
     options: ReportingParams,
-    parameters: dict[str, Any],
     run_metadata: dict[str, Any],
     conditions: pd.DataFrame,
     summaries: dict[str, dict[str, Any]],
@@ -81,7 +80,6 @@ def compose_report(
 
     page = compose_page(
         options,
-        parameters,
         run_metadata,
         conditions,
         summaries,

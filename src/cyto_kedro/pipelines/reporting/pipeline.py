@@ -24,7 +24,6 @@ def create_pipeline(layout: Layout) -> Pipeline:
     inputs |= _movie_inputs(layout)
     page_inputs = {
         "options": "params:reporting",
-        "parameters": "parameters",
         "run_metadata": "run_metadata",
         "conditions": "conditions",
         "summaries": "movie_summary@all",
