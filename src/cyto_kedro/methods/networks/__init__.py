@@ -1,0 +1,1 @@
+"""Networks of cells: who lies next to whom, who is near, who touches."""

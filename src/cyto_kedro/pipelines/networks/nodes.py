@@ -1,0 +1,45 @@
+"""Nodes of the networks pipeline."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from cyto_kedro.core.calibration import Calibration
+from cyto_kedro.methods.cells import MovieCells
+from cyto_kedro.methods.networks.build import movie_graph
+from cyto_kedro.methods.networks.graphs import contact_edges, position_edges
+from cyto_kedro.methods.networks.metrics import graph_metrics
+from cyto_kedro.pipelines.networks.params import NetworksParams
+
+
+def build_networks(
+    calibration: Calibration, options: NetworksParams, **tables: pd.DataFrame
+) -> tuple[Any, pd.DataFrame]:
+    """One graph of the movie with three kinds of edges, and its numbers per frame.
+
+    Args:
+        calibration: Gives frames and times.
+        options: Edge limits.
+        tables: TRACKS of each role as ``tracks:<role>``, CONTACTS of each pair as
+            ``contacts:<pair>``.
+
+    Returns:
+        The networkx MultiGraph and table NETWORK_METRICS.
+    """
+    cells = MovieCells.of(_each(tables, "tracks"))
+    delaunay, radius, radii = position_edges(cells, calibration.n_frames, options)
+    contact = contact_edges(cells, _each(tables, "contacts"))
+    kinds = {"delaunay": delaunay, "radius": radius, "contact": contact}
+    metrics = [
+        graph_metrics(kind, cells, edges, calibration.times_min, radii)
+        for kind, edges in kinds.items()
+    ]
+    graph = movie_graph(cells, kinds, calibration.movie)
+    return graph, pd.concat(metrics, ignore_index=True)
+
+
+def _each(tables: dict[str, pd.DataFrame], what: str) -> dict[str, pd.DataFrame]:
+    start = f"{what}:"
+    return {k[len(start) :]: t for k, t in tables.items() if k.startswith(start)}
