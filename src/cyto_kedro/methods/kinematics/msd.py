@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from pydantic import Field
-from scipy import sparse
 
 from cyto_kedro.core.params import Params
 from cyto_kedro.core.schemas import MSD
 from cyto_kedro.methods.kinematics.points import Points
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 _DRAWS_AT_ONCE = 64
 
@@ -81,6 +84,8 @@ def mean_squared_displacement(
         times_min: (T,) time of each frame.
         options: Lags, tolerance, bootstrap.
     """
+    from scipy import sparse
+
     if not len(points):
         return MSD.empty()
     filled = _fill(points)
@@ -153,6 +158,8 @@ def _pairs(
     options: MsdOptions,
 ) -> tuple[sparse.csc_array, sparse.csc_array]:
     """Sums and counts of squared displacements at one lag, (n_tracks, 1) sparse."""
+    from scipy import sparse
+
     squared = (filled.y_um[lag:] - filled.y_um[:-lag]) ** 2
     squared += (filled.x_um[lag:] - filled.x_um[:-lag]) ** 2
     real = filled.track[lag:] == filled.track[:-lag]
