@@ -3,16 +3,15 @@
 1. The background is estimated and subtracted; the noise is measured.
 2. Pixels above the noise are flooded from the peaks of a locally normalised image, so
    that a dim cell beside a bright one keeps its own peak.
-3. Each basin is cut at a share of its own brightness: the edge of a blurred object lies
-   at half its height, however bright it is.
-4. The foreground is flooded again on brightness times distance to the edge, which splits
-   touching cells at dips and at necks, and each cell is cut at its own height.
+3. Each basin is cut at a share of its own brightness: the edge of a blurred object
+   lies at half its height, however bright it is.
+4. The foreground is flooded again on brightness times distance to the edge, which
+   splits touching cells at dips and at necks; each is cut at its own height.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -20,13 +19,7 @@ from pydantic import Field
 from scipy import ndimage as ndi
 
 from cyto_kedro.core.params import Params
-from cyto_kedro.methods.segmentation.background import (
-    estimate_background,
-    lower_sd,
-    smooth_coarsely,
-    smoothing_gain,
-    white_noise_sd,
-)
+from cyto_kedro.methods.segmentation.frame_signal import FLOOR_SD, FrameSignal, Scales
 from cyto_kedro.methods.segmentation.regions import (
     fill_holes,
     half_levels,
@@ -36,14 +29,10 @@ from cyto_kedro.methods.segmentation.regions import (
     number_kept,
 )
 
-# In units of the cell diameter; found on a broad plateau of the real data's F1.
+# In units of the cell diameter, chosen on a broad plateau of F1 on real images.
 _EDGE_SIGMA = 0.04
-_PEAK_SIGMA = 0.15
-_SURROUND_SIGMA = 0.45
 _BACKGROUND_WINDOW = 4.0
-_SMALLEST_SEED = 0.01  # share of a cell's area
 _THREAD_RADIUS = 0.06
-_FLOOR_SD = 3.0
 
 
 class ClassicalOptions(Params):
@@ -74,7 +63,7 @@ class ClassicalOptions(Params):
         default=0.5,
         gt=0,
         lt=1,
-        description="where the edge lies between background (0) and the cell's mean (1)",
+        description="edge between the background (0) and the cell's mean (1)",
     )
     min_brightness: float = Field(
         default=0.1,
@@ -96,22 +85,6 @@ class ClassicalOptions(Params):
     )
 
 
-@dataclass(frozen=True)
-class _Scales:
-    """The options in pixels, (row, column)."""
-
-    cell: tuple[float, float]
-    edge: tuple[float, float]
-    window: tuple[float, float]
-
-    def of_cell(self, share: float) -> tuple[float, float]:
-        return share * self.cell[0], share * self.cell[1]
-
-    @property
-    def smallest_seed(self) -> int:
-        return int(_SMALLEST_SEED * np.pi / 4 * self.cell[0] * self.cell[1])
-
-
 def build(
     options: ClassicalOptions, spacing_um: tuple[float, float]
 ) -> Callable[[np.ndarray], np.ndarray]:
@@ -123,7 +96,7 @@ def build(
 
     diameter = options.diameter_um
     smoothing = options.smoothing_um
-    scales = _Scales(
+    scales = Scales(
         cell=pixels(diameter),
         edge=pixels(_EDGE_SIGMA * diameter if smoothing is None else smoothing),
         window=pixels(options.background_um or _BACKGROUND_WINDOW * diameter),
@@ -138,10 +111,10 @@ def build(
 def _segment(
     image: np.ndarray,
     options: ClassicalOptions,
-    scales: _Scales,
+    scales: Scales,
     spacing_um: tuple[float, float],
 ) -> np.ndarray:
-    signal = _Signal.of(image, scales)
+    signal = FrameSignal.of(image, scales)
     depth = float(-np.log1p(-options.split_dip))
     seed = scales.smallest_seed
 
@@ -153,51 +126,6 @@ def _segment(
     cells = _flood(relief, foreground, depth, seed)
     cells = fill_holes(largest_pieces(np.where(_cut(cells, signal, options), cells, 0)))
     return number_kept(cells, _believable(cells, signal, options))
-
-
-@dataclass(frozen=True)
-class _Signal:
-    """A frame above its background at two scales, with the noise of each."""
-
-    fine: np.ndarray
-    coarse: np.ndarray
-    contrast: np.ndarray
-    fine_sd: float
-    coarse_sd: float
-
-    @classmethod
-    def of(cls, image: np.ndarray, scales: _Scales) -> _Signal:
-        # A large offset would eat the precision of float32.
-        flat = (image - np.median(image)).astype(np.float32)
-        background = estimate_background(flat, scales.cell, scales.window)
-        white = white_noise_sd(flat)
-        rounding = 1e-6 * float(np.ptp(flat))
-
-        def above(sigma: tuple[float, float]) -> tuple[np.ndarray, float]:
-            smooth = ndi.gaussian_filter(flat, sigma) - background
-            # Correlated noise shows in the smoothed image only, and a field full of
-            # cells hides the background: the larger of two estimates is on the safe
-            # side in both cases.
-            sd = max(white * smoothing_gain(sigma), lower_sd(smooth), rounding)
-            return smooth, sd
-
-        fine, fine_sd = above(scales.edge)
-        coarse, coarse_sd = above(scales.of_cell(_PEAK_SIGMA))
-        around = smooth_coarsely(flat, scales.cell, _SURROUND_SIGMA) - background
-        # The offset keeps the logarithm from amplifying noise near zero.
-        offset = np.float32(3 * coarse_sd) or np.float32(1)
-        contrast = np.log(
-            (np.maximum(coarse, 0) + offset) / (np.maximum(around, 0) + offset)
-        )
-        return cls(fine, coarse, contrast, fine_sd, coarse_sd)
-
-    @property
-    def candidates(self) -> np.ndarray:
-        """Pixels above the noise at both scales."""
-        above: np.ndarray = (self.fine > _FLOOR_SD * self.fine_sd) & (
-            self.coarse > _FLOOR_SD * self.coarse_sd
-        )
-        return above
 
 
 def _flood(height: np.ndarray, mask: np.ndarray, depth: float, seed: int) -> np.ndarray:
@@ -217,18 +145,20 @@ def _flood(height: np.ndarray, mask: np.ndarray, depth: float, seed: int) -> np.
     return basins
 
 
-def _cut(labels: np.ndarray, signal: _Signal, options: ClassicalOptions) -> np.ndarray:
+def _cut(
+    labels: np.ndarray, signal: FrameSignal, options: ClassicalOptions
+) -> np.ndarray:
     """Pixels above the edge level of their label, if that is significant."""
     count = int(labels.max(initial=0))
     level = half_levels(signal.fine, labels, count, options.edge_level)
-    level = np.maximum(level, _FLOOR_SD * signal.fine_sd)
+    level = np.maximum(level, FLOOR_SD * signal.fine_sd)
     level[~_significant(labels, signal, options)] = np.inf
     above: np.ndarray = signal.fine > level[labels]
     return above
 
 
 def _significant(
-    labels: np.ndarray, signal: _Signal, options: ClassicalOptions
+    labels: np.ndarray, signal: FrameSignal, options: ClassicalOptions
 ) -> np.ndarray:
     peaks = largest_values(signal.coarse, labels, int(labels.max(initial=0)))
     significant: np.ndarray = peaks > options.significance * signal.coarse_sd
@@ -237,7 +167,7 @@ def _significant(
 
 
 def _believable(
-    labels: np.ndarray, signal: _Signal, options: ClassicalOptions
+    labels: np.ndarray, signal: FrameSignal, options: ClassicalOptions
 ) -> np.ndarray:
     """Significant labels that are not far dimmer than the frame's typical cell."""
     keep = _significant(labels, signal, options)
