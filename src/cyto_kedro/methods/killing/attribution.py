@@ -100,7 +100,8 @@ def attribute(
     memory_min))`` over frames in contact: hits that add up and fade, after Weigelin
     et al. 2021, doi:10.1038/s41467-021-25282-3 (3 hits, intervals below 50 min).
 
-    A death without candidates has one row with a null effector and null credits.
+    A death without candidates has one row with a null effector: it stays
+    unattributed, and nobody has credit for it.
 
     Returns:
         Rows by target track, then effector role and track.
@@ -227,9 +228,9 @@ def _table(
             "contact_min": padded("contact_min", 0.0),
             "last_contact_min": padded("last_contact_min", np.nan),
             "min_distance_um": padded("min_distance_um", np.nan),
-            "credit_nearest": padded("credit_nearest", np.nan),
-            "credit_exclusive": padded("credit_exclusive", np.nan),
-            "credit_shared": padded("credit_shared", np.nan),
+            "credit_nearest": padded("credit_nearest", 0.0),
+            "credit_exclusive": padded("credit_exclusive", 0.0),
+            "credit_shared": padded("credit_shared", 0.0),
             "window_truncated": early[death],
         }
     )
