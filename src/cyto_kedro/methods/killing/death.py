@@ -178,9 +178,11 @@ def viability_table(
     """
     if tracks.empty:
         return VIABILITY.empty()
-    unit = spread if spread > 0 else np.finfo(np.float64).tiny
-    steps = np.clip((signal - threshold) / unit, -700, 700)
-    probability = 1 / (1 + np.exp(steps))
+    if spread > 0:
+        steps = np.clip((signal - threshold) / spread, -700, 700)
+        probability = 1 / (1 + np.exp(steps))
+    else:  # without noise the step is sharp
+        probability = np.heaviside(threshold - signal, 0.5)
     sizes = onsets.last - onsets.first + 1
     begun = np.repeat(np.where(onsets.onset < 0, len(signal), onsets.onset), sizes)
     dead = np.arange(len(signal)) >= begun

@@ -1,0 +1,89 @@
+"""The graph follows the layout, and its parameters are typed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from kedro.validation.type_extractor import TypeExtractor
+
+from cyto_kedro.core.layout import Layout
+from cyto_kedro.core.tags import EXPERIMENT
+from cyto_kedro.pipelines.killing import create_pipeline
+from cyto_kedro.pipelines.killing.params import KillingParams
+
+ROOT = Path(__file__).parents[3]
+
+
+def _layout(roles: dict[str, str], death: bool = True) -> Layout:
+    channels = {name: {"path": name} for name in (*roles, "dye")}
+    marker = {"dye": {"channel": "dye", "kind": "death"}} if death else {}
+    return Layout(
+        data_root="raw",
+        scratch_root="scratch",
+        output_root="out",
+        dataset="x",
+        sheet="sheet.csv",
+        channels=channels,
+        roles={r: {"kind": kind, "channels": [r]} for r, kind in roles.items()},
+        markers=marker,
+    )
+
+
+def test_every_target_has_its_nodes_and_the_experiment_has_one():
+    roles = {"nk": "effector", "tcell": "effector", "a": "target", "b": "target"}
+    nodes = {node.name: node for node in create_pipeline(_layout(roles)).nodes}
+    assert set(nodes) == {
+        "a.viability",
+        "a.attribute",
+        "b.viability",
+        "b.attribute",
+        "experiment.survival",
+    }
+    assert nodes["a.viability"].outputs == ["a.viability", "a.deaths@movie"]
+    assert nodes["b.attribute"].inputs == [
+        "b.deaths@movie",
+        "calibration",
+        "params:killing",
+        "nk_b.contacts",
+        "tcell_b.contacts",
+        "nk.tracks",
+        "tcell.tracks",
+    ]
+    joint = nodes["experiment.survival"]
+    assert joint.inputs == [
+        "conditions",
+        "params:killing",
+        "a.deaths@all",
+        "b.deaths@all",
+    ]
+    assert joint.outputs == ["survival", "comparison"]
+    assert [n for n in nodes if EXPERIMENT in nodes[n].tags] == ["experiment.survival"]
+
+
+@pytest.mark.parametrize(
+    ("roles", "death"),
+    [({"a": "target"}, False), ({"tcell": "effector"}, True)],
+)
+def test_without_targets_or_death_marker_there_is_nothing_to_do(roles, death):
+    assert not create_pipeline(_layout(roles, death)).nodes
+
+
+def test_targets_without_effectors_are_watched_but_nobody_is_blamed():
+    nodes = create_pipeline(_layout({"a": "target"})).nodes
+    assert {node.name for node in nodes} == {"a.viability", "experiment.survival"}
+
+
+def test_kedro_sees_the_type_of_the_parameters():
+    pipeline = create_pipeline(_layout({"t": "effector", "a": "target"}))
+    found = [
+        TypeExtractor({"killing": pipeline})._extract_types_from_node(node)
+        for node in pipeline.nodes
+    ]
+    assert found == [{"killing": KillingParams}] * 3
+
+
+def test_the_shipped_parameters_are_the_defaults():
+    text = (ROOT / "conf/base/parameters_killing.yml").read_text("utf-8")
+    assert KillingParams(**yaml.safe_load(text)["killing"]) == KillingParams()
