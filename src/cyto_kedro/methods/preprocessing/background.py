@@ -77,14 +77,7 @@ def percentile(plane: np.ndarray, options: PercentileBackground) -> np.ndarray:
 
 def gaussian(plane: np.ndarray, options: GaussianBackground) -> np.ndarray:
     """Gaussian blur, on a coarser grid where it is wide."""
-    from scipy import ndimage
-
-    fold = max(1, int(options.sigma_px // 8))
-    coarse = _shrunk(_floats(plane), fold, np.mean)
-    blurred = ndimage.gaussian_filter(
-        coarse, options.sigma_px / fold, mode="nearest", truncate=3.5
-    )
-    return _enlarged(blurred, fold, plane.shape)
+    return wide_blur(plane, options.sigma_px, pixels_per_sigma=8)
 
 
 def tophat(plane: np.ndarray, options: TophatBackground) -> np.ndarray:
@@ -115,6 +108,18 @@ def rolling_ball(plane: np.ndarray, options: RollingBallBackground) -> np.ndarra
     kernel = ellipsoid_kernel((side, side), 2 * radius)
     below = roll(coarse, kernel=kernel)
     return np.minimum(_enlarged(below, fold, plane.shape), smooth)
+
+
+def wide_blur(plane: np.ndarray, sigma: float, pixels_per_sigma: int) -> np.ndarray:
+    """Gaussian blur on blocks, ``pixels_per_sigma`` of them to a standard deviation."""
+    from scipy import ndimage
+
+    fold = max(1, int(sigma // pixels_per_sigma))
+    coarse = _shrunk(_floats(plane), fold, np.mean)
+    blurred = ndimage.gaussian_filter(
+        coarse, sigma / fold, mode="nearest", truncate=3.5
+    )
+    return _enlarged(blurred, fold, plane.shape)
 
 
 def _floats(plane: np.ndarray) -> np.ndarray:

@@ -13,11 +13,13 @@ from pydantic import Field
 from cyto_kedro.core.frames import over_frames
 from cyto_kedro.core.params import Params
 from cyto_kedro.methods.preprocessing import phase_correlation as pair
+from cyto_kedro.methods.preprocessing.background import wide_blur
 from cyto_kedro.methods.preprocessing.spectra import Band, Shift, spectrum, structure
 from cyto_kedro.methods.preprocessing.transforms import moved, valid_rectangle
 
 # Mean power in the band over that of the finest detail: white noise has 1.
 _LEAST_STRUCTURE = 1.3
+_SHADING = 2.0  # standard deviations of the band's upper limit
 # Frames of this size and smoothing are registered at half resolution: the detail that
 # binning removes would not have counted, and it takes a quarter of the time.
 _BINNED_FROM_PX = 512
@@ -103,13 +105,16 @@ def phase_correlation(
     """
 
     fold = _fold(stack.shape[1:], options)
+    scaled = _in_bins(options, fold)
 
     def prepare(frame: int, plane: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         flat = not np.isfinite(plane).all() or plane.min() == plane.max()
         plane = binned(plane, fold)
+        # Shading would leak through the window's edges into the band.
+        plane -= wide_blur(plane, _SHADING * scaled.background_px, pixels_per_sigma=4)
         return plane, None if flat else spectrum(plane)
 
-    follower = _Follower(_in_bins(options, fold))
+    follower = _Follower(scaled)
     shifts = np.full((len(stack), 2), np.nan)
     quality = np.full(len(stack), np.nan)
     for frame, (plane, frequencies) in enumerate(over_frames(prepare, stack)):
