@@ -72,8 +72,9 @@ def track_trackpy(
         InputError: A position is not finite, a (frame, label) repeats, or so many
             cells are within reach of each other that trackpy gives up.
     """
-    from trackpy import SubnetOversizeException, link_iter
+    from trackpy import SubnetOversizeException, link_iter, quiet
 
+    quiet()  # trackpy logs a line per frame to its own handler
     points = read_points(detections)
     bounds = _frame_bounds(points)
     track = np.empty(len(points), dtype=np.int64)

@@ -1,0 +1,229 @@
+"""Tracking against hand truth and in time, beside laptrack in the same run.
+
+    python benchmarks/tracking.py --data DIR [--repeat 3] [--only NAME ...]
+
+DIR holds `ctc_cellmigration/02_GT` (Cell Tracking Challenge layout) and
+`tracking_tables/sparse{1,3,5,7}`. Scores of the first are by py-ctcmetrics; those of
+the tables are the connection Jaccard TP / (TP + FP + FN) over all true links, divisions
+included, of the detections that belong to a true track (the definition of
+laptrack-optimisation, Fukai & Kawaguchi 2023). Data: Tinevez & Jacquemet, zenodo
+6087728, CC BY 4.0.
+
+laptrack runs with distances of its published study on the same movie; ours runs with
+default parameters everywhere.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import tifffile
+from ctc_metrics.scripts.evaluate import evaluate_sequence
+
+from cyto_kedro.core.calibration import Calibration
+from cyto_kedro.core.schemas import DETECTIONS
+from cyto_kedro.methods.tracking import TRACKERS
+
+PIXEL_UM = 1 / 1.5779
+METRICS = ["Valid", "DET", "LNK", "TRA", "CHOTA", "CT", "BC"]
+# Linking and splitting distance of laptrack, in pixels of the movie.
+LAPTRACK_PX = {1: (11.9, 25.8), 3: (25.0, 30.0), 5: (35.0, 40.0), 7: (45.0, 50.0)}
+Track = Callable[[pd.DataFrame, Calibration], pd.DataFrame]
+
+
+def detections(frame, label, row_px, column_px) -> pd.DataFrame:
+    """DETECTIONS from centroids; what tracking does not use is filled in."""
+    given = {
+        "frame": frame,
+        "label": label,
+        "time_min": np.asarray(frame, dtype=float),
+        "y_um": np.asarray(row_px) * PIXEL_UM,
+        "x_um": np.asarray(column_px) * PIXEL_UM,
+    }
+    blank = {"int64": 1, "float64": np.nan, "bool": False, "object": "cell"}
+    table = pd.DataFrame(given)
+    for name, column in DETECTIONS.columns.items():
+        if name not in table:
+            table[name] = blank.get(column.dtype, pd.NA)
+    return DETECTIONS.conform(table)
+
+
+def methods(step: int) -> dict[str, Track]:
+    """The trackers to compare on every ``step``-th frame of the movie."""
+    link, split = (px * PIXEL_UM for px in LAPTRACK_PX[step])
+    peer = {
+        "linking_max_distance_um": link,
+        "gap_closing_max_distance_um": link,
+        "splitting_max_distance_um": split,
+    }
+    options = {
+        "lap": ("lap", {}),
+        "lap, no motion": ("lap", {"motion": "none"} | peer),
+        "laptrack": ("laptrack", peer),
+        "trackpy": ("trackpy", {"linking_max_distance_um": min(link, 12.0)}),
+    }
+
+    def bound(name: str, values: dict) -> Track:
+        tracker = TRACKERS[name]
+        chosen = tracker.options(name=name, **values)
+        return lambda table, field: tracker.track(table, field, chosen)
+
+    return {label: bound(*choice) for label, choice in options.items()}
+
+
+def timed(
+    table: pd.DataFrame, field: Calibration, todo: dict[str, Track], repeat: int
+) -> dict[str, tuple[pd.DataFrame, float]]:
+    """Tracks and median seconds of each method, taking turns."""
+    seconds: dict[str, list[float]] = {name: [] for name in todo}
+    result = {}
+    for _ in range(repeat):
+        for name, track in todo.items():
+            start = time.perf_counter()
+            result[name] = track(table, field)
+            seconds[name].append(time.perf_counter() - start)
+    return {name: (result[name], statistics.median(seconds[name])) for name in todo}
+
+
+def links(tracks: pd.DataFrame) -> set[tuple[tuple[int, int], tuple[int, int]]]:
+    """Pairs of (frame, label), divisions included."""
+    ordered = tracks.sort_values(["track_id", "frame"])
+    keys = list(zip(ordered["frame"], ordered["label"], strict=True))
+    track = ordered["track_id"].to_numpy()
+    first = np.flatnonzero(np.diff(track, prepend=0))
+    last = dict(zip(track[first], [*(first[1:] - 1), len(track) - 1], strict=True))
+    found = {
+        (keys[i], keys[i + 1]) for i in np.flatnonzero(track[1:] == track[:-1]).tolist()
+    }
+    parents = ordered["parent_track_id"].iloc[first]
+    for start, parent in zip(first, parents, strict=True):
+        if not pd.isna(parent):
+            found.add((keys[last[parent]], keys[start]))
+    return found
+
+
+def sparse_movie(folder: Path) -> tuple[pd.DataFrame, set]:
+    """Detections with the true track as label, and the true links."""
+    cells = pd.read_csv(folder / "regionprops.csv", index_col=0).dropna(subset="track")
+    cells = cells.astype({"track": int}).sort_values(["track", "frame"])
+    table = detections(
+        cells["frame"].to_numpy(),
+        cells["track"].to_numpy(),
+        cells["centroid-0"].to_numpy(),
+        cells["centroid-1"].to_numpy(),
+    )
+    truth = table[["frame", "label"]].assign(track_id=table["label"])
+    lineage = np.loadtxt(folder / "man_track.txt", dtype=int)
+    parent = {row[0]: row[3] for row in lineage if row[3] > 0}
+    ids = truth["track_id"].map(parent)
+    return table, links(truth.assign(parent_track_id=ids))
+
+
+def ctc_movie(folder: Path) -> pd.DataFrame:
+    """Centroids of the marker discs; the label is the marker's value."""
+    parts = []
+    for frame, path in enumerate(sorted(folder.glob("man_track*.tif"))):
+        plane = tifffile.imread(path)
+        row, column = np.nonzero(plane)
+        marker = pd.DataFrame({"id": plane[row, column], "row": row, "column": column})
+        parts.append(marker.groupby("id", as_index=False).mean().assign(frame=frame))
+    every = pd.concat(parts)
+    label = every["id"].to_numpy(dtype=np.int64)
+    return detections(every["frame"].to_numpy(), label, every["row"], every["column"])
+
+
+def without_gaps(tracks: pd.DataFrame) -> pd.DataFrame:
+    """Add `piece`, the track up to its next gap: the challenge knows no gaps."""
+    ordered = tracks.sort_values(["track_id", "frame"], ignore_index=True)
+    starts = ~ordered.duplicated("track_id") | (ordered["gap_frames"] > 0)
+    return ordered.assign(piece=starts.cumsum())
+
+
+def spans(tracks: pd.DataFrame) -> np.ndarray:
+    """Rows (piece, first frame, last frame, parent piece or 0)."""
+    by_piece = tracks.groupby("piece")
+    first, last = by_piece.first(), by_piece["frame"].last()
+    last_piece = tracks.groupby("track_id")["piece"].last()
+    parent = first["parent_track_id"].map(last_piece).fillna(0)
+    continued = first["gap_frames"] > 0
+    parent = parent.where(~continued, first.index - 1)
+    columns = [first.index, first["frame"], last, parent]
+    return np.column_stack([np.asarray(c, dtype=np.int64) for c in columns])
+
+
+def ctc_scores(tracks: pd.DataFrame, truth: Path) -> dict[str, float]:
+    """Write a result folder in the challenge's layout and score it."""
+    tracks = without_gaps(tracks)
+    with tempfile.TemporaryDirectory() as folder:
+        for frame, path in enumerate(sorted((truth / "TRA").glob("man_track*.tif"))):
+            plane = tifffile.imread(path)
+            here = tracks[tracks["frame"] == frame]
+            new = np.zeros(int(plane.max()) + 1, dtype=np.uint16)
+            new[here["label"]] = here["piece"]
+            tifffile.imwrite(Path(folder) / f"mask{frame:03d}.tif", new[plane])
+        rows = spans(tracks)
+        np.savetxt(Path(folder) / "res_track.txt", rows, fmt="%d")
+        with contextlib.redirect_stdout(io.StringIO()):
+            return evaluate_sequence(folder, str(truth), list(METRICS), threads=1)
+
+
+def report(case: str, rows: dict[str, dict[str, float]]) -> None:
+    """Print one table."""
+    table = pd.DataFrame(rows).T
+    print(f"\n{case}\n{table.to_string(float_format=lambda v: f'{v:.4f}')}")
+
+
+def speed(seconds: float, peer: float, table: pd.DataFrame) -> dict[str, float]:
+    """Milliseconds per 1000 detections and the factor to laptrack."""
+    return {"ms/1000": seconds * 1e6 / len(table), "x laptrack": peer / seconds}
+
+
+def main() -> None:
+    """Run all cases."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--only", nargs="*", default=["ctc", "1", "3", "5", "7"])
+    options = parser.parse_args()
+    if "ctc" in options.only:
+        truth = options.data / "ctc_cellmigration" / "02_GT"
+        table = ctc_movie(truth / "TRA")
+        field = Calibration.regular((86, 1024, 1024), PIXEL_UM)
+        runs = timed(table, field, methods(1), options.repeat)
+        peer = runs["laptrack"][1]
+        rows = {}
+        for name, (tracks, seconds) in runs.items():
+            scores = ctc_scores(tracks, truth)
+            kept = {
+                k: scores[k] for k in ("LNK", "TRA", "CHOTA", "CT", "BC(0)", "BC(1)")
+            }
+            rows[name] = kept | speed(seconds, peer, table)
+        report(f"ctc_cellmigration, {len(table)} detections", rows)
+    for step in (1, 3, 5, 7):
+        if str(step) not in options.only:
+            continue
+        folder = options.data / "tracking_tables" / f"sparse{step}"
+        table, truth_links = sparse_movie(folder)
+        n_frames = int(table["frame"].max()) + 1
+        field = Calibration.regular((n_frames, 1024, 1024), PIXEL_UM)
+        runs = timed(table, field, methods(step), options.repeat)
+        peer = runs["laptrack"][1]
+        rows = {}
+        for name, (tracks, seconds) in runs.items():
+            found = links(tracks)
+            jaccard = len(found & truth_links) / len(found | truth_links)
+            rows[name] = {"Jaccard": jaccard} | speed(seconds, peer, table)
+        report(f"sparse{step}, {len(table)} detections, {n_frames} frames", rows)
+
+
+if __name__ == "__main__":
+    main()
