@@ -127,10 +127,10 @@ def _candidates(
     """Columns of one row per (death, effector), ordered by death, role, track."""
     ids = dead["track_id"].to_numpy()
     first, last = window_frames(dead, calibration, window_min)
-    slot = np.minimum(np.searchsorted(ids, touches.target), len(ids) - 1)
+    slot = pd.Index(ids).get_indexer(touches.target)  # -1: this target did not die
     frame = touches.frame
     inside = (frame >= first[slot]) & (frame <= last[slot])
-    rows = np.flatnonzero((ids[slot] == touches.target) & inside)
+    rows = np.flatnonzero((slot >= 0) & inside)
     keys = (frame[rows], touches.effector[rows], touches.role[rows], slot[rows])
     order = np.lexsort(keys)
     frame, effector, role, death = (key[order] for key in keys)

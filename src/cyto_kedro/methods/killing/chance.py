@@ -42,8 +42,8 @@ def chance_of_candidates(
     begin, width = np.maximum(first, entry), last - np.maximum(first, entry) + 1
     offset = np.r_[0, np.cumsum(length)]
 
-    slot = np.minimum(np.searchsorted(ids, touches.target), len(ids) - 1)
-    rows = np.flatnonzero(ids[slot] == touches.target)
+    slot = pd.Index(ids).get_indexer(touches.target)
+    rows = np.flatnonzero(slot >= 0)
     slot = slot[rows]
     # One spare cell per death takes the closing mark of intervals that end with it.
     base, size = offset[:-1] + np.arange(len(ids)), length[slot]
