@@ -38,14 +38,11 @@ def boundary(labels, ids, runs, first, most, weights):  # type: ignore[no-untype
 
     A boundary pixel has a neighbour outside its object among the eight around it;
     what lies outside the image is outside. ``weights`` are lengths per crossing along
-    rows, columns and diagonals; ``most`` bounds the number of pixels. The third
-    array tells the pixels with such a neighbour among
-    the four nearest.
+    rows, columns and diagonals; ``most`` bounds the number of pixels.
     """
     n = len(ids)
     place = np.empty((most, 2), np.int32)
     length = np.empty(most)
-    edge = np.empty(most, np.bool_)
     start = np.zeros(n + 1, np.int64)
     count = 0
     for i in range(n):
@@ -67,10 +64,9 @@ def boundary(labels, ids, runs, first, most, weights):  # type: ignore[no-untype
                 length[count] = (
                     along * weights[0] + across * weights[1] + slanted * weights[2]
                 )
-                edge[count] = along + across > 0
                 count += 1
         start[i + 1] = count
-    return place[:count].copy(), length[:count].copy(), edge[:count].copy(), start
+    return place[:count].copy(), length[:count].copy(), start
 
 
 @njit(cache=True, nogil=True)
@@ -137,10 +133,9 @@ def measure_pairs(  # type: ignore[no-untyped-def]
 ):  # fmt: skip
     """Least squared distance and contact length of each pair of objects.
 
-    ``place_a`` are the edge pixels of the objects a, ``place_b`` and ``length_b`` the
-    boundary of the objects b. A distance beyond ``reach`` comes back as infinity. Where
-    masks are disjoint, the nearest pixels lie on both boundaries: of two pixels with an
-    inner one, a step towards the other is shorter.
+    ``place_*`` and ``length_b`` are what ``boundary`` gives. A distance beyond
+    ``reach`` comes back as infinity. Where masks are disjoint, the nearest pixels lie
+    on both boundaries: from an inner pixel, one step towards the other is nearer.
     """
     least = np.full(len(pairs), np.inf)
     touching = np.zeros(len(pairs))

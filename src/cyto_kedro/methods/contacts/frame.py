@@ -54,11 +54,10 @@ def measure_frame(
     b = a if same else find_objects(plane_b)
     dy, dx = spacing_um
     pairs = _kernels.near_pairs(a.bbox, b.bbox, dy, dx, limits.leave_um, same)
-    place_a, _, edge_a, start_a = _boundary(plane_a, a, spacing_um)
-    inside = np.concatenate([[0], np.cumsum(edge_a)])
-    place_b, length_b, _, start_b = _boundary(plane_b, b, spacing_um)
+    place_a, _, start_a = _boundary(plane_a, a, spacing_um)
+    place_b, length_b, start_b = _boundary(plane_b, b, spacing_um)
     least, touching = _kernels.measure_pairs(
-        pairs, plane_a, a.ids, a.bbox, place_a[edge_a], inside[start_a],
+        pairs, plane_a, a.ids, a.bbox, place_a, start_a,
         place_b, length_b, start_b, dy, dx, limits.contact_um, limits.leave_um,
     )  # fmt: skip
     overlap = np.zeros(len(pairs), np.int64) if same else _overlap_px(a, b, pairs)
