@@ -20,14 +20,21 @@ def create_pipeline(layout: Layout) -> Pipeline:
     """Raw channels and calibration -> drift, images, merged images of roles."""
     driver = driving_channel(layout)
     ordered = [driver, *(name for name in layout.channels if name != driver)]
-    names = {f"raw_{channel}": f"{channel}.raw" for channel in ordered}
     drift = Node(
         estimate_drift,
-        ["calibration", "params:preprocessing.registration", *names],
+        [
+            "calibration",
+            "params:preprocessing.registration",
+            *(f"{channel}.raw" for channel in ordered),
+        ],
         "drift",
         name="estimate_drift",
     )
-    parts = [Pipeline([drift], inputs=names)]
+    parts = [
+        Pipeline(
+            [drift], namespace="preprocessing", prefix_datasets_with_namespace=False
+        )
+    ]
     parts += [_of_channel(channel) for channel in layout.channels]
     parts += [
         _merged(role, spec.channels)
