@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import gammaincc
 
 from cyto_kedro.methods.killing.survival import Subjects
 
@@ -41,6 +40,8 @@ def log_rank(
 
     Source: Mantel 1966; Klein & Moeschberger 2003, section 7.3 to 7.5.
     """
+    from scipy.special import gammaincc
+
     n_groups = int(group.max()) + 1 if len(group) else 0
     observed, expected = np.zeros(n_groups), np.zeros(n_groups)
     variance = np.zeros((n_groups, n_groups))

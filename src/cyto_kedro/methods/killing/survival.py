@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtri
 
 
 @dataclass(frozen=True)
@@ -69,6 +68,8 @@ def kaplan_meier(subjects: Subjects, confidence: float = 0.95) -> Curve:
     Kalbfleisch & Prentice. Subjects that were seen in one frame only were never at
     risk and are left out.
     """
+    from scipy.special import ndtri
+
     subjects = subjects[subjects.exit > subjects.entry]
     time, which = np.unique(subjects.exit, return_inverse=True)
     removed = np.bincount(which, minlength=len(time))
