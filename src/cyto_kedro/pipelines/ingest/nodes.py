@@ -41,7 +41,7 @@ def check_channels(
             interval is not known.
     """
     _check_allowed(params, raws)
-    calibration = _calibrate(params, raws)
+    calibration = calibrate(params, raws)
     stats = _look_at_frames(raws, calibration)
     _refuse_blank(stats, raws, params.allow_blank)
     return calibration, stats
@@ -58,7 +58,13 @@ def _check_allowed(params: IngestParams, raws: Sequence[RawChannel]) -> None:
         )
 
 
-def _calibrate(params: IngestParams, raws: Sequence[RawChannel]) -> Calibration:
+def calibrate(params: IngestParams, raws: Sequence[RawChannel]) -> Calibration:
+    """The calibration of a movie, from metadata and parameters alone.
+
+    Raises:
+        InputError: Channels differ in shape or contradict each other or the parameters.
+        ConfigError: The image range goes beyond the image, or a unit is not known.
+    """
     shape = common_shape(raws)
     t, y, x = (
         params.image_range.resolve(axis, size)
