@@ -20,21 +20,21 @@ def create_pipeline(layout: Layout) -> Pipeline:
     """Raw channels and calibration -> drift, images, merged images of roles."""
     driver = driving_channel(layout)
     ordered = [driver, *(name for name in layout.channels if name != driver)]
-    drift = Node(
+    raws = {f"raw_{channel}": f"{channel}.raw" for channel in ordered}
+    node = Node(
         estimate_drift,
-        [
-            "calibration",
-            "params:preprocessing.registration",
-            *(f"{channel}.raw" for channel in ordered),
-        ],
+        ["calibration", "params:registration", *raws],
         "drift",
         name="estimate_drift",
     )
-    parts = [
-        Pipeline(
-            [drift], namespace="preprocessing", prefix_datasets_with_namespace=False
-        )
-    ]
+    drift = Pipeline(
+        [node],
+        namespace="preprocessing",
+        inputs={"calibration": "calibration", **raws},
+        outputs={"drift": "drift"},
+        parameters={"params:registration": "params:preprocessing.registration"},
+    )
+    parts = [drift]
     parts += [_of_channel(channel) for channel in layout.channels]
     parts += [
         _merged(role, spec.channels)
