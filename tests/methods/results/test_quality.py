@@ -74,7 +74,11 @@ FAULTS = {
         ["2.1 %", "frame 3", "saturated"],
     ),
     "blank": (
-        {"frame_stats": stats(maximum=replaced(80, [5], 3000))},
+        {
+            "frame_stats": stats(
+                maximum=replaced(80, [5], 3000), focus=replaced(0, [5], 1)
+            )
+        },
         ["1 of 40", "frame 5", "contrast"],
     ),
     "empty": (
@@ -91,6 +95,10 @@ def test_a_fault_is_named_with_its_figure(fault):
     (text,) = warnings_of(**changes)
     assert [word for word in words if word not in text] == []
     assert text.endswith(".")
+
+
+def test_a_limit_is_where_it_says():
+    assert warnings_of(shift=19.9) == [] and len(warnings_of(shift=20.1)) == 1
 
 
 def test_limits_are_the_users():

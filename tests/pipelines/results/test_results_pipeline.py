@@ -38,7 +38,7 @@ LAYOUT = {
     "output_root": "c",
     "dataset": "d",
     "sheet": "e",
-    "channels": {"green": {"path": "g"}, "red": {"path": "r"}},
+    "channels": {"green": {"files": "g"}, "red": {"files": "r"}},
     "roles": {
         "tcell": {"kind": "effector", "channels": ["green"]},
         "cancer": {"kind": "target", "channels": ["red"]},
@@ -88,11 +88,12 @@ def test_cells_without_partners_need_no_contacts():
     assert found == {"nuclei.tracks", "nuclei.kinematics"}
 
 
-def tables_of_a_movie(n_rows):
+def tables_of_a_movie(n_rows, n_daughters):
     calibration = Calibration.regular((20, 100, 100), 0.5, 2.0, ("green", "red"))
     frame = np.arange(20)
     cell = tracks_table(frame, [1] * 20, 3.0 * frame, 4.0 * frame, 2.0).iloc[:n_rows]
     kinematics, summary, msd = measure_motion(cell, calibration, KinematicsParams())
+    summary = summary.assign(n_daughters=n_daughters)
     counts = {"frame": frame, "n_cells": np.ones(20, int) if n_rows else 0}
     deaths = {
         "track_id": [1, 2, 3],
@@ -119,8 +120,8 @@ def tables_of_a_movie(n_rows):
     return calibration, filled(DRIFT, drift), tables
 
 
-def summary_of(n_rows):
-    calibration, drift, tables = tables_of_a_movie(n_rows)
+def summary_of(n_rows, n_daughters=0):
+    calibration, drift, tables = tables_of_a_movie(n_rows, n_daughters)
     stats = filled(FRAME_STATS, {"frame": [0], "channel": "red", "maximum": [1.0]})
     made = summarise(
         calibration,
@@ -154,6 +155,11 @@ def test_the_summary_states_the_numbers_of_the_movie():
         "median_dwell_min": 6,
     }
     assert found["warnings"] == []
+
+
+def test_a_division_has_two_daughters():
+    counted = [summary_of(20, n)["roles"]["tcell"]["n_divisions"] for n in (0, 1, 2)]
+    assert counted == [0, 0, 1]
 
 
 def test_a_movie_without_cells_is_summarised_and_warned_of():
