@@ -30,7 +30,7 @@ def layout():
             "output_root": "c",
             "dataset": "d",
             "sheet": "e",
-            "channels": {"green": {"path": "g"}, "red": {"path": "r"}},
+            "channels": {"green": {"files": "g"}, "red": {"files": "r"}},
             "roles": {
                 "tcell": {"kind": "effector", "channels": ["green"]},
                 "cancer": {"kind": "target", "channels": ["red"]},

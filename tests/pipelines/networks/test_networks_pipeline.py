@@ -22,7 +22,7 @@ LAYOUT = {
     "output_root": "c",
     "dataset": "d",
     "sheet": "e",
-    "channels": {"green": {"path": "g"}, "red": {"path": "r"}},
+    "channels": {"green": {"files": "g"}, "red": {"files": "r"}},
 }
 THREE = {
     "tcell": {"kind": "effector", "channels": ["green"]},
