@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import dask.array as da
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from skimage.measure import regionprops_table
 
 from cyto_kedro.core.calibration import Calibration
 from cyto_kedro.core.errors import InputError
@@ -224,3 +228,20 @@ def test_inputs_that_do_not_fit_together_are_named() -> None:
         tabulate(labels, {"a": image[:, :-1]})
     with pytest.raises(InputError, match="drift table"):
         tabulate(labels, {"a": image}, no_drift(labels).iloc[:-1])
+
+
+@pytest.mark.real_data
+def test_real_nuclei_equal_scikit_image(real_data: Path) -> None:
+    mask = tifffile.imread(real_data / "nuclei_still" / "mask2d.tif")
+    image = tifffile.imread(real_data / "nuclei_still" / "img2d.tif")
+    table, counts = tabulate(mask[np.newaxis].astype(np.uint32), {"a": image[None]})
+    names = ("label", "area", "centroid", "intensity_mean", "feret_diameter_max")
+    theirs = regionprops_table(mask, image, properties=names)
+    assert counts["n_cells"].tolist() == [125]
+    assert table["label"].tolist() == theirs["label"].tolist()
+    assert table["area_px"].tolist() == theirs["area"].tolist()
+    np.testing.assert_allclose(table["i"], theirs["centroid-0"], rtol=1e-12)
+    np.testing.assert_allclose(table["mean"], theirs["intensity_mean"], rtol=1e-12)
+    # scikit-image measures around the pixels of a filled hull: up to 2 px more.
+    more = theirs["feret_diameter_max"] - table["feret_diameter"]
+    assert more.between(0, 2).all()

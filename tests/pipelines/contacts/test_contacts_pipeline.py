@@ -33,7 +33,7 @@ def layout(**kinds: str) -> Layout:
             "output_root": "c",
             "dataset": "d",
             "sheet": "s.csv",
-            "channels": {"a": {"path": "a"}},
+            "channels": {"a": {"files": "a"}},
             "roles": roles,
         }
     )

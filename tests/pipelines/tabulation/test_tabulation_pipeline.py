@@ -30,7 +30,7 @@ def layout() -> Layout:
             "output_root": "c",
             "dataset": "d",
             "sheet": "s.csv",
-            "channels": {name: {"path": name} for name in ("green", "red", "dye")},
+            "channels": {name: {"files": name} for name in ("green", "red", "dye")},
             "roles": {
                 "tcell": {"kind": "effector", "channels": ["red"]},
                 "cancer": {"kind": "target", "channels": ["green", "red"]},
