@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def _layout(roles: dict[str, str], death: bool = True) -> Layout:
-    channels = {name: {"path": name} for name in (*roles, "dye")}
+    channels = {name: {"files": name} for name in (*roles, "dye")}
     marker = {"dye": {"channel": "dye", "kind": "death"}} if death else {}
     return Layout(
         data_root="raw",

@@ -1,0 +1,108 @@
+"""Deaths and culprits of simulated movies, from true masks and rendered images.
+
+Segmentation and tracking are left out, so that a failure here is one of this pipeline.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import ndimage
+
+from cyto_kedro.core.calibration import Calibration
+from cyto_kedro.pipelines.killing.nodes import attribute_kills, viability
+from cyto_kedro.pipelines.killing.params import KillingParams
+from cyto_kedro.simulation.movie import SimulatedMovie, simulate
+from cyto_kedro.simulation.params import SimulationParams
+from methods.killing.cases import touching, track_rows
+
+
+def _tracks(movie: SimulatedMovie) -> pd.DataFrame:
+    """The targets as a perfect segmentation and tracking would give them."""
+    truth, rows = movie.tracks, []
+    pixel = movie.params.pixel_size_um
+    for t in range(movie.shape[0]):
+        mask, image = movie.mask(movie.target, t), movie.frame("death", t)
+        here = truth[(truth["role"] == movie.target) & (truth["frame"] == t)]
+        means = ndimage.mean(image.astype(float), mask, here["cell_id"])
+        background = float(np.median(image[mask == 0]))
+        for cell, mean in zip(here.itertuples(), means, strict=True):
+            rows.append(
+                {
+                    "track_id": cell.cell_id,
+                    "label": cell.cell_id,
+                    "frame": t,
+                    "time_min": cell.time_min,
+                    "y_um": max(cell.y_px * pixel, 0.0),
+                    "x_um": max(cell.x_px * pixel, 0.0),
+                    "touches_border": cell.touches_border,
+                    "parent_track_id": cell.parent_id,
+                    "mean_death": mean,
+                    "background_death": background,
+                }
+            )
+    return track_rows(rows)
+
+
+@cache
+def _analysed(n_effectors: int) -> tuple[SimulatedMovie, Calibration, pd.DataFrame]:
+    params = SimulationParams(n_effectors=n_effectors)
+    movie = simulate(params)
+    clock = Calibration.regular(
+        movie.shape, params.pixel_size_um, params.frame_interval_min
+    )
+    _, deaths = viability(
+        _tracks(movie),
+        clock,
+        KillingParams(),
+        role="cancer",
+        death_channel="death",
+        live_channel="cancer",
+    )
+    return movie, clock, deaths
+
+
+@pytest.mark.parametrize("n_effectors", [26, 0])
+def test_simulated_deaths_are_found_within_a_frame_and_no_others(n_effectors):
+    movie, _, deaths = _analysed(n_effectors)
+    truth = movie.deaths.set_index("target_id")["death_frame"]
+    found = deaths.set_index("track_id")["death_frame"].dropna()
+    assert sorted(found.index) == sorted(truth.index)
+    assert (found - truth).abs().max() <= 1
+
+
+def test_credit_finds_killers_more_often_than_blaming_every_toucher():
+    movie, clock, deaths = _analysed(26)
+    rows = movie.contacts[["frame", "effector_id", "target_id"]].assign(distance=0.0)
+    contacts = touching(list(rows.itertuples(index=False)), calibration=clock)
+    effectors = movie.tracks[movie.tracks["role"] == movie.effector]
+    tracks = effectors[["cell_id", "frame", "time_min"]]
+    tracks = tracks.assign(track_id=tracks["cell_id"], label=tracks.pop("cell_id"))
+    credit, _, chance = attribute_kills(
+        deaths,
+        clock,
+        KillingParams(),
+        contacts,
+        track_rows(tracks.to_dict("records")),
+        effectors=("tcell",),
+        target="cancer",
+    )
+    assert chance["expected_fraction"].item() < chance["observed_fraction"].item()
+
+    killer = movie.deaths.dropna(subset="effector_id").set_index("target_id")
+    killer = killer["effector_id"]
+    named = credit[credit["effector"].notna()]
+    named = named[named["target_track_id"].isin(killer.index)]
+    true = killer.loc[named["target_track_id"]].to_numpy()
+    right = (named["effector_track_id"].to_numpy() == true).astype(float)
+    killed = named["target_track_id"].nunique()
+    assert killed == len(killer)
+    # Full credit to every toucher is right for about one in two that it blames.
+    every_toucher = right.mean()
+    for rule in ("credit_nearest", "credit_shared"):
+        accuracy = (named[rule] * right).sum() / killed
+        assert accuracy > 0.6
+        assert accuracy > 1.15 * every_toucher
