@@ -49,7 +49,7 @@ def measure(folder: Path, options: argparse.Namespace) -> None:
     project.mkdir(parents=True)
     shutil.copy(REPOSITORY / "pyproject.toml", project)
     shutil.copytree(REPOSITORY / "conf", project / "conf")
-    (project / "src").symlink_to(REPOSITORY / "src")
+    (project / "src").mkdir()  # Kedro insists on it
     raw = project / "data" / "01_raw" / "example"
     synthetic_workload(
         raw,

@@ -74,8 +74,8 @@ CASES = {
     ),
     "missing raw files": (
         GLOBALS,
-        "channels: {tcell: {path: <movie>/tcell.ome.tif}, "
-        "cancer: {path: <movie>/nothing_*.tif}, death: {path: <movie>/death.ome.zarr}}",
+        "channels: {tcell: {files: <movie>/tcell.ome.tif}, "
+        "cancer: {files: <movie>/nothing_*.tif}, death: {files: <movie>/death.ome.zarr}}",
         [],
         ["Raw files are missing", "killing_A1", "cancer", "nothing_*.tif"],
     ),

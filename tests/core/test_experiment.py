@@ -16,7 +16,7 @@ def layout(tmp_path, **more):
         "output_root": tmp_path / "out",
         "dataset": "plate1",
         "sheet": tmp_path / "sheet.csv",
-        "channels": {"tcell": {"path": "<movie>/t.tif"}, "dye": {"path": "d/*.tif"}},
+        "channels": {"tcell": {"files": "<movie>/t.tif"}, "dye": {"files": "d/*.tif"}},
         "roles": {"tcell": {"kind": "effector", "channels": ["tcell"]}},
     }
     return Layout.model_validate(values | more)
@@ -24,7 +24,7 @@ def layout(tmp_path, **more):
 
 def test_rows_become_movies_with_paths_and_conditions(tmp_path):
     (tmp_path / "sheet.csv").write_text(
-        "movie,dataset,donor,path:dye\n007,,D1,\nB2,plate2,D2,elsewhere/<movie>.tif\n"
+        "movie,dataset,donor,files:dye\n007,,D1,\nB2,plate2,D2,elsewhere/<movie>.tif\n"
     )
     experiment = read_experiment(layout(tmp_path))
     first, second = experiment.movies
@@ -43,7 +43,7 @@ def test_rows_become_movies_with_paths_and_conditions(tmp_path):
         ("movie,x\n,1\n", "not a usable movie id"),
         ("well\nA1\n", "needs a column 'movie'"),
         ("movie\n", "needs a column 'movie' and at least one row"),
-        ("movie,path:gfp\nA,x.tif\n", "names no channel"),
+        ("movie,files:gfp\nA,x.tif\n", "names no channel"),
         (None, "is missing"),
     ],
 )

@@ -338,7 +338,7 @@ def layout(tmp_path):
         "output_root": str(tmp_path / "output"),
         "dataset": "set1",
         "sheet": str(raw / "set1" / "sheet.csv"),
-        "channels": {"tcell": {"path": "<movie>_t.tif"}},
+        "channels": {"tcell": {"files": "<movie>_t.tif"}},
         "roles": {
             "tcell": {
                 "kind": "effector",

@@ -73,7 +73,7 @@ def layout(tmp_path):
         "output_root": str(tmp_path / "output"),
         "dataset": "set1",
         "sheet": str(tmp_path / "sheet.csv"),
-        "channels": {"tcell": {"path": "<movie>.tif"}},
+        "channels": {"tcell": {"files": "<movie>.tif"}},
         "roles": {"tcell": {"kind": "effector", "channels": ["tcell"]}},
     }
 

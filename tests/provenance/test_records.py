@@ -61,7 +61,7 @@ def record(tmp_path):
             "output_root": tmp_path / "out",
             "dataset": "plate1",
             "sheet": tmp_path / "sheet.csv",
-            "channels": {"c": {"path": "c.tif"}},
+            "channels": {"c": {"files": "c.tif"}},
             "roles": {"c": {"kind": "target", "channels": ["c"]}},
         }
     )

@@ -21,11 +21,11 @@ class _PlainErrors(click.Group):
 
 
 @click.group(name="cyto_kedro")
-def commands() -> None:
-    """Entry point that Kedro's command line loads."""
+def cli() -> None:
+    """Kedro finds this group by its name and adds its commands to its own."""
 
 
-@commands.group(name="cyto", cls=_PlainErrors)
+@cli.group(name="cyto", cls=_PlainErrors)
 def cyto() -> None:
     """Movies of immune cells killing cancer cells: examples, previews, runs."""
 

@@ -13,8 +13,8 @@ from cyto_kedro.core.errors import ConfigError
 from cyto_kedro.core.layout import Layout
 
 _MOVIE_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
-# A sheet may point one movie's channel elsewhere: column "path:<channel>".
-_PATH_PREFIX = "path:"
+# A sheet may point one movie's channel elsewhere: column "files:<channel>".
+_FILES_PREFIX = "files:"
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def read_experiment(layout: Layout) -> Experiment:
     """Read and check the sheet named by the layout.
 
     Columns ``movie`` (required, unique), ``dataset`` (default: the layout's) and
-    ``path:<channel>`` (overrides that channel's path) have a meaning here; every
+    ``files:<channel>`` (overrides that channel's path) have a meaning here; every
     other column is a condition and joins the experiment table.
 
     Raises:
@@ -121,20 +121,20 @@ def _movie(row: dict[Any, Any], layout: Layout, sheet: Path) -> Movie:
     dataset = row.pop("dataset", None)
     dataset = dataset if isinstance(dataset, str) else layout.dataset
     overrides = {
-        key[len(_PATH_PREFIX) :]: row.pop(key)
-        for key in [k for k in row if k.startswith(_PATH_PREFIX)]
+        key[len(_FILES_PREFIX) :]: row.pop(key)
+        for key in [k for k in row if k.startswith(_FILES_PREFIX)]
     }
     for channel in overrides:
         if channel not in layout.channels:
             raise ConfigError(
-                f"The column '{_PATH_PREFIX}{channel}' names no channel",
+                f"The column '{_FILES_PREFIX}{channel}' names no channel",
                 where=str(sheet),
                 fix=f"channels in globals.yml: {', '.join(layout.channels)}",
             )
     paths = {}
     for channel, spec in layout.channels.items():
         chosen = overrides.get(channel)
-        text = chosen if isinstance(chosen, str) else spec.path
+        text = chosen if isinstance(chosen, str) else spec.files
         text = text.replace("<movie>", name)
         paths[channel] = Path(layout.data_root) / dataset / text
     return Movie(id=name, dataset=dataset, paths=paths, conditions=row)

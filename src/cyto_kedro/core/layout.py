@@ -18,7 +18,7 @@ from cyto_kedro.core.params import Params
 class Channel(Params):
     """One raw image channel of every movie."""
 
-    path: str = Field(
+    files: str = Field(
         description="file, glob or .zarr folder below <data_root>/<dataset>; "
         "<movie> stands for the movie id"
     )

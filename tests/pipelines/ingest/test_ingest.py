@@ -233,7 +233,7 @@ def test_the_pipeline_reads_every_channel_of_the_layout():
         output_root="o",
         dataset="d",
         sheet="s.csv",
-        channels={"tcell": {"path": "t"}, "cancer": {"path": "c"}},
+        channels={"tcell": {"files": "t"}, "cancer": {"files": "c"}},
         roles={"tcell": {"kind": "effector", "channels": ["tcell"]}},
     )
     pipeline = create_pipeline(layout)

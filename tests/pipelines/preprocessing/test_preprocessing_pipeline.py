@@ -40,7 +40,7 @@ def layout(**roles):
             "output_root": "out",
             "dataset": "d",
             "sheet": "s.csv",
-            "channels": {n: {"path": n} for n in ("tcell", "cancer", "death")},
+            "channels": {n: {"files": n} for n in ("tcell", "cancer", "death")},
             "roles": {
                 "tcell": {"kind": "effector", "channels": ["tcell"]},
                 "cancer": {"kind": "target", "channels": ["cancer"]},

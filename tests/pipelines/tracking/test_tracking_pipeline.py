@@ -32,7 +32,7 @@ def layout() -> Layout:
             "output_root": "c",
             "dataset": "d",
             "sheet": "s.csv",
-            "channels": {name: {"path": name} for name in ("green", "red")},
+            "channels": {name: {"files": name} for name in ("green", "red")},
             "roles": {
                 "tcell": {"kind": "effector", "channels": ["red"]},
                 "cancer": {"kind": "target", "channels": ["green"]},

@@ -144,7 +144,7 @@ def movie_facts(summary: dict[str, Any]) -> list[tuple[str, str]]:
     facts = [
         ("frames", str(summary["n_frames"])),
         ("duration", f"{_text(summary['duration_min'])} min"),
-        ("largest drift", f"{_text(summary['drift_max_px'])} px"),
+        ("largest drift", f"{_text(summary['drift_max_um'])} µm"),
     ]
     for role, found in summary["roles"].items():
         facts.append((f"{role} tracks", str(found["n_tracks"])))
@@ -152,8 +152,8 @@ def movie_facts(summary: dict[str, Any]) -> list[tuple[str, str]]:
             facts.append((f"{role} divisions", str(found["n_divisions"])))
         speed = found.get("median_speed_um_per_min")
         facts.append((f"{role} median speed", f"{_text(speed)} µm/min"))
-        if found.get("n_deaths") is not None:
-            facts.append((f"{role} deaths", str(found["n_deaths"])))
+    for role, found in summary["deaths"].items():
+        facts.append((f"{role} deaths", f"{found['n_deaths']} of {found['n_at_risk']}"))
     for pair, found in summary["contacts"].items():
         name = pair.replace("_", "–")
         facts.append((f"{name} contacts", str(found["n_episodes"])))

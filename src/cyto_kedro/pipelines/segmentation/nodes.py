@@ -8,6 +8,7 @@ import numpy as np
 from cyto_kedro.core.calibration import Calibration
 from cyto_kedro.core.frames import map_frames
 from cyto_kedro.methods.segmentation import build_segmenter, clean_labels
+from cyto_kedro.methods.segmentation.margins import within_data
 from cyto_kedro.methods.segmentation.ready_masks import check_masks
 from cyto_kedro.pipelines.segmentation.params import SegmentationParams
 
@@ -37,7 +38,7 @@ def segment(
             holes=options.fill_holes,
         )
 
-    return map_frames(masks, image, dtype=np.uint32)
+    return map_frames(within_data(masks), image, dtype=np.uint32)
 
 
 def import_masks(masks: da.Array, calibration: Calibration) -> da.Array:

@@ -1,0 +1,155 @@
+"""F1 of the segmentation methods on real images and on simulated movies.
+
+python benchmarks/segmentation.py --data FOLDER
+
+The cell diameter is set per data set, as a user would; everything else is default.
+Real truth: `nuclei_still` (instance masks), `laptrack_examples` (not hand-corrected),
+`nuclei_timelapse` (labels of another classical method: agreement, not accuracy) and
+`phase_contrast` (hand-drawn; halos and textures that no bright-cell method can follow).
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+
+from cyto_kedro.methods.segmentation import Segment, build_segmenter, clean_labels
+from cyto_kedro.methods.segmentation.classical import ClassicalOptions
+from cyto_kedro.methods.segmentation.otsu_watershed import OtsuWatershedOptions
+from cyto_kedro.methods.segmentation.scoring import match_movie
+
+THRESHOLDS = (0.5, 0.7, 0.9)
+SIMULATED_FRAMES = 6
+# Objects below this share of a typical cell's area are debris for every method.
+LEAST_AREA = 0.1
+
+
+@dataclass(frozen=True)
+class Case:
+    """Images with masks to compare to."""
+
+    name: str
+    images: list[np.ndarray]
+    masks: list[np.ndarray]
+    diameter_um: float
+    pixel_um: float = 1.0
+
+
+def real_cases(data: Path) -> Iterator[Case]:
+    """The data sets of the folder; sizes are in pixels where no scale is known."""
+    from skimage.io import imread
+    from tifffile import imread as read
+
+    still = data / "nuclei_still"
+    yield Case(
+        "nuclei_still",
+        [read(still / "img2d.tif")],
+        [read(still / "mask2d.tif")],
+        26,
+    )
+    folder = data / "laptrack_examples"
+    yield Case(
+        "laptrack_examples",
+        list(read(folder / "example_images.tif")),
+        list(read(folder / "example_label.tif")),
+        24,
+    )
+    folder = data / "nuclei_timelapse"
+    yield Case(
+        "nuclei_timelapse",
+        list(read(folder / "cancer_cell_migration_crop.tif")[::6]),
+        list(read(folder / "classical_labels.tif")[::6]),
+        24,
+    )
+    sets = [data / "phase_contrast" / name for name in ("set46", "set47")]
+    yield Case(
+        "phase_contrast",
+        [imread(one / "raw.tif") for one in sets],
+        [imread(one / "instances_ids.png") for one in sets],
+        45,
+    )
+
+
+def simulated_cases() -> Iterator[Case]:
+    """Frames of the bundled simulator at three signal-to-noise levels."""
+    from cyto_kedro.simulation.movie import simulate
+    from cyto_kedro.simulation.params import SimulationParams
+
+    for light in (1.0, 0.3, 0.1):
+        params = SimulationParams()
+        optics = params.optics
+        optics = optics.model_copy(
+            update={
+                "effector_photons": light * optics.effector_photons,
+                "target_photons": light * optics.target_photons,
+            }
+        )
+        movie = simulate(params.model_copy(update={"optics": optics}))
+        frames = np.linspace(0, movie.shape[0] - 1, SIMULATED_FRAMES).astype(int)
+        for role, diameter in (("tcell", 8.5), ("cancer", 20.0)):
+            yield Case(
+                f"simulated {role}, {light:g} x light",
+                [movie.frame(role, int(t)) for t in frames],
+                [movie.mask(role, int(t)) for t in frames],
+                diameter,
+                params.pixel_size_um,
+            )
+
+
+def methods(case: Case) -> dict[str, Segment]:
+    """Every method with the case's diameter."""
+    spacing = case.pixel_um, case.pixel_um
+    options = {
+        "classical": ClassicalOptions(diameter_um=case.diameter_um),
+        "otsu_watershed": OtsuWatershedOptions(
+            smoothing_um=case.pixel_um, min_distance_um=case.diameter_um / 3
+        ),
+    }
+    return {name: build_segmenter(name, o, spacing) for name, o in options.items()}
+
+
+def score(case: Case, segment: Segment) -> str:
+    """F1 at each IoU, precision and recall at the first, and time per megapixel."""
+    least = LEAST_AREA * np.pi / 4 * case.diameter_um**2
+
+    def run(image: np.ndarray) -> np.ndarray:
+        return clean_labels(segment(image), case.pixel_um**2, min_area_um2=least)
+
+    run(case.images[0])  # imports and compilation are no part of the time
+    start = perf_counter()
+    found = [run(image) for image in case.images]
+    seconds = perf_counter() - start
+    matched = match_movie(case.masks, found, THRESHOLDS)
+    numbers = [m.f1 for m in matched] + [matched[0].precision, matched[0].recall]
+    pixels = sum(image.size for image in case.images) / 1e6
+    return "  ".join(f"{n:5.3f}" for n in numbers) + f"  {seconds / pixels:6.2f}"
+
+
+def show(cases: Callable[[], Iterator[Case]]) -> None:
+    """One line per case and method, interleaved."""
+    for case in cases():
+        for name, segment in methods(case).items():
+            print(f"{case.name:28s} {name:15s} {score(case, segment)}", flush=True)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, help="folder with the real data")
+    parser.add_argument("--no-simulation", action="store_true")
+    arguments = parser.parse_args()
+    levels = "  ".join(f"F1@{t:g}"[:6] for t in THRESHOLDS)
+    print(f"{'':28s} {'':15s} {levels}  prec   recall  s/Mpx")
+    if arguments.data:
+        show(lambda: real_cases(arguments.data))
+    if not arguments.no_simulation:
+        show(simulated_cases)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""`kedro cyto preview`: outlines on a few frames at the current settings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from kedro.framework.startup import ProjectMetadata
+
+from cyto_kedro.cli.project import open_context
+from cyto_kedro.core.atomic import staged
+from cyto_kedro.core.calibration import Calibration
+from cyto_kedro.core.errors import ConfigError
+from cyto_kedro.core.frames import compute_frame
+from cyto_kedro.core.layout import Layout
+from cyto_kedro.core.raw import RawChannel
+from cyto_kedro.methods.preprocessing.transforms import drift_table
+from cyto_kedro.methods.segmentation.overlay import outlines
+from cyto_kedro.pipelines.ingest.nodes import calibrate
+from cyto_kedro.pipelines.preprocessing.nodes import (
+    measure_intensity_range,
+    merge_channels,
+    preprocess,
+)
+from cyto_kedro.pipelines.segmentation.nodes import segment
+
+
+def write_preview(
+    metadata: ProjectMetadata,
+    movie: str,
+    frames: list[int],
+    env: str | None,
+    folder: Path | None,
+) -> list[Path]:
+    """Segment some frames of a movie and write one PNG per frame.
+
+    Stage drift is left in (it does not change outlines), and percentiles are those of
+    the frames shown, so that nothing needs the whole movie.
+
+    Raises:
+        ConfigError: There is no such movie or frame, or the parameters are wrong.
+        InputError: A raw file is missing or broken.
+    """
+    context, loader = open_context(metadata, env)
+    chosen = loader.experiment[movie]
+    loader.scope = replace(loader.scope, movie=chosen.id, dataset=chosen.dataset)
+    catalog, params = context.catalog, context.params
+    layout = loader.layout
+    raws = {name: catalog.load(f"{name}.raw") for name in layout.channels}
+    whole = calibrate(params["ingest"], tuple(raws.values()))
+    shown = _only(whole, frames)
+    labels, images = _segment_roles(layout, raws, shown, params)
+    target = folder or layout.output_root / "preview" / movie
+    return [
+        _write(target, number, frame, images, labels)
+        for number, frame in enumerate(shown.source_frames)
+    ]
+
+
+def _only(whole: Calibration, frames: list[int]) -> Calibration:
+    """The calibration of some frames of a movie."""
+    last = whole.n_frames - 1
+    wanted = sorted(set(frames or [0, last // 2, last]))
+    outside = [frame for frame in wanted if not 0 <= frame <= last]
+    if outside:
+        raise ConfigError(
+            f"There is no frame {', '.join(map(str, outside))}",
+            where=f"--frames of movie {whole.movie}",
+            fix=f"frames are 0 to {last}",
+        )
+    values = whole.model_dump() | {
+        "n_frames": len(wanted),
+        "frame_times_min": tuple(whole.frame_times_min[i] for i in wanted),
+        "source_frames": tuple(whole.source_frames[i] for i in wanted),
+    }
+    return Calibration.model_validate(values)
+
+
+def _segment_roles(
+    layout: Layout, raws: dict[str, RawChannel], shown: Calibration, params: Any
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    still = drift_table(
+        np.zeros((shown.n_frames, 2)),
+        np.full(shown.n_frames, np.nan),
+        (shown.height_px, shown.width_px),
+    )
+    corrected = {
+        name: _preprocessed(
+            raw, shown, still, params["preprocessing"]["channels"][name]
+        )
+        for name, raw in raws.items()
+    }
+    labels, images = {}, {}
+    for role, spec in layout.roles.items():
+        images[role] = corrected[spec.channels[0]]
+        if len(spec.channels) > 1:
+            images[role] = merge_channels(
+                params["preprocessing"]["merge"][role],
+                *(corrected[name] for name in spec.channels),
+                channels=spec.channels,
+            )
+        labels[role] = segment(images[role], shown, params["segmentation"][role])
+    return labels, images
+
+
+def _preprocessed(
+    raw: RawChannel, shown: Calibration, still: pd.DataFrame, options: Any
+) -> Any:
+    ranges = measure_intensity_range(raw, shown, still, options)
+    return preprocess(raw, shown, still, ranges, options)
+
+
+def _write(
+    folder: Path,
+    number: int,
+    frame: int,
+    images: dict[str, Any],
+    labels: dict[str, Any],
+) -> Path:
+    from skimage.io import imsave
+
+    masks = {role: compute_frame(stack, number) for role, stack in labels.items()}
+    panels = [
+        outlines(compute_frame(images[role], number), {role: masks[role]})
+        for role in labels
+    ]
+    path = folder / f"frame_{frame:05d}.png"
+    with staged(path) as stage:
+        picture = stage.with_suffix(".png")
+        imsave(picture, np.concatenate(panels, axis=1), check_contrast=False)
+        picture.replace(stage)
+    return path

@@ -1,0 +1,79 @@
+"""The contract that every segmentation method keeps, and its place in the params."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import numpy as np
+import pytest
+
+from cyto_kedro.core.errors import InputError
+from cyto_kedro.methods.segmentation import SEGMENTERS, build_segmenter
+from cyto_kedro.pipelines.segmentation.params import SegmentationParams
+
+SPACING = (0.65, 0.65)
+
+
+@pytest.fixture(params=sorted(SEGMENTERS))
+def segment(request):
+    name = request.param
+    return build_segmenter(name, SEGMENTERS[name].options(), SPACING)
+
+
+def picture(seed=0):
+    """Three discs of 12 um on noise."""
+    rows, columns = np.mgrid[:90, :120]
+    image = np.full(rows.shape, 100.0)
+    for y, x in ((25, 25), (60, 40), (40, 95)):
+        image[(rows - y) ** 2 + (columns - x) ** 2 < (6 / 0.65) ** 2] += 200
+    return np.random.default_rng(seed).poisson(image).astype(np.uint16)
+
+
+def test_finds_the_cells_as_consecutive_uint32(segment):
+    labels = segment(picture())
+    assert labels.shape == (90, 120)
+    assert labels.dtype == np.uint32
+    assert set(np.unique(labels)) == {0, 1, 2, 3}
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.float64])
+def test_any_dtype(segment, dtype):
+    image = (picture() // 2).astype(dtype)
+    assert segment(image).max() == 3
+
+
+@pytest.mark.parametrize("level", [0, 1, 60000])
+def test_a_flat_frame_has_no_cell(segment, level):
+    assert not segment(np.full((40, 50), level, np.uint16)).any()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (2, 3), (7, 90)])
+def test_tiny_frames(segment, shape):
+    labels = segment(np.random.default_rng(0).poisson(100, shape).astype(np.uint16))
+    assert labels.shape == shape
+    assert labels.dtype == np.uint32
+
+
+def test_same_answer_again_and_the_image_untouched(segment):
+    image = picture()
+    before = image.copy()
+    first = segment(image)
+    np.testing.assert_array_equal(segment(image), first)
+    np.testing.assert_array_equal(image, before)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_undefined_pixels_are_refused(segment, bad):
+    image = picture().astype(np.float32)
+    image[3, 4] = bad
+    with pytest.raises(InputError, match="NaN or infinite"):
+        segment(image)
+
+
+def test_every_method_can_be_chosen_in_the_parameters():
+    union = SegmentationParams.model_fields["method"].annotation
+    assert set(get_args(union)) == {
+        method.options for method in SEGMENTERS.values()
+    }
+    for name in SEGMENTERS:
+        assert SegmentationParams(method={"name": name}).method.name == name
