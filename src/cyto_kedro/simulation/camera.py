@@ -48,9 +48,11 @@ def expose(
     photons: np.ndarray, optics: OpticsParams, random: np.random.Generator
 ) -> np.ndarray:
     """uint16 counts with shot noise, read noise and offset; overexposure saturates."""
-    counts = random.poisson(photons).astype(np.float32)
-    counts += np.float32(optics.read_noise) * random.standard_normal(
-        photons.shape, dtype=np.float32
-    )
-    counts += np.float32(optics.camera_offset)
+    read = np.float32(optics.read_noise**2)
+    if optics.shot_noise == "poisson":
+        counts, variance = random.poisson(photons).astype(np.float32), np.asarray(read)
+    else:
+        counts, variance = photons, photons + read
+    noise = random.standard_normal(photons.shape, dtype=np.float32)
+    counts = counts + np.sqrt(variance) * noise + np.float32(optics.camera_offset)
     return np.clip(np.rint(counts), 0, _LARGEST).astype(np.uint16)

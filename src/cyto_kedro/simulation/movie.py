@@ -35,7 +35,7 @@ class SimulatedMovie:
     """
 
     params: SimulationParams
-    history: History
+    history: History = field(repr=False)
     looks: dict[str, render.Looks] = field(repr=False)
     effector: str = TCELL
     target: str = CANCER

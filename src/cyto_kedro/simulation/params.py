@@ -144,6 +144,10 @@ class OpticsParams(Params):
     dim_signal: float = Field(
         default=0.08, ge=0, le=1, description="signal of a dimmed cell"
     )
+    shot_noise: Literal["poisson", "normal"] = Field(
+        default="poisson",
+        description="photon statistics; normal is its fast approximation",
+    )
     camera_offset: float = Field(default=100, ge=0, description="counts without light")
     read_noise: float = Field(default=2.5, ge=0, description="standard deviation")
 
@@ -163,7 +167,7 @@ class StageParams(Params):
 class SimulationParams(Params):
     """One movie. The same values give the same movie, bit for bit."""
 
-    seed: int = Field(default=7, ge=0, description="seed of everything random")
+    seed: int = Field(default=32, ge=0, description="seed of everything random")
     n_frames: int = Field(default=60, ge=1, description="frames")
     height_px: int = Field(default=360, ge=16, description="rows (px)")
     width_px: int = Field(default=360, ge=16, description="columns (px)")

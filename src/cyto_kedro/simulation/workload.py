@@ -26,8 +26,9 @@ def workload_params(
         width_px=size,
         n_targets=n_targets,
         n_effectors=n_cells - n_targets,
-        # The wide haze takes time to render and costs the pipeline nothing.
-        optics=OpticsParams(dim_probability=0.02, haze=0.0),
+        # Wide haze and exact photon statistics take time to render and would cost
+        # the pipeline nothing.
+        optics=OpticsParams(dim_probability=0.02, haze=0.0, shot_noise="normal"),
     )
 
 

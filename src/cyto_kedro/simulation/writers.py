@@ -32,10 +32,11 @@ frame 0, so a registration must shift frames by its negative. contacts.csv lists
 frames in which two masks come within one pixel diagonal (overlap counts). deaths.csv
 lists who died in view during the movie: death_frame is the first frame in which the
 target is dead; its dye rises from there. The killer of a killed target was in contact
-at the hit (hit_min); death follows after a delay, and others may touch in between.
-Targets that were dead before frame 0 are not listed; they are `alive = False` in
-tracks.csv from frame 0. `dimmed` cells are nearly invisible in that frame: missing them
-is no mistake. params.json holds every parameter; the same values give the same movie.
+at the hit (hit_min); death follows after a delay, and others may touch in between. A
+cell that leaves the image and returns keeps its id. Targets that were dead before frame
+0 are not listed; they are `alive = False` in tracks.csv from frame 0. `dimmed` cells
+are nearly invisible in that frame: missing them is no mistake. params.json holds every
+parameter; the same values give the same movie.
 """
 
 
