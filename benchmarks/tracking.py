@@ -1,6 +1,6 @@
 """Tracking against hand truth and in time, beside laptrack in the same run.
 
-    python benchmarks/tracking.py --data DIR [--repeat 3] [--only NAME ...]
+    python benchmarks/tracking.py --data DIR [--repeat 3] [--only speed ctc 1 3 5 7]
 
 DIR holds `ctc_cellmigration/02_GT` (Cell Tracking Challenge layout) and
 `tracking_tables/sparse{1,3,5,7}`. Scores of the first are by py-ctcmetrics; those of
@@ -128,6 +128,17 @@ def sparse_movie(folder: Path) -> tuple[pd.DataFrame, set]:
     return table, links(truth.assign(parent_track_id=ids))
 
 
+def synthetic_movie(n_cells: int, n_frames: int, missed: float = 0.02) -> pd.DataFrame:
+    """Diffusing cells in a 1200 x 1200 px frame, some of them missed."""
+    rng = np.random.default_rng(0)
+    steps = rng.normal(0, 3.0, (n_frames, n_cells, 2))
+    steps[0] = rng.uniform(0, 1200, (n_cells, 2))
+    place = np.abs(steps.cumsum(axis=0))
+    frame, label = np.nonzero(rng.random((n_frames, n_cells)) >= missed)
+    row, column = place[frame, label].T
+    return detections(frame, label + 1, row, column)
+
+
 def ctc_movie(folder: Path) -> pd.DataFrame:
     """Centroids of the marker discs; the label is the marker's value."""
     parts = []
@@ -192,7 +203,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--only", nargs="*", default=["ctc", "1", "3", "5", "7"])
+    parser.add_argument(
+        "--only", nargs="*", default=["speed", "ctc", "1", "3", "5", "7"]
+    )
     options = parser.parse_args()
     if "ctc" in options.only:
         truth = options.data / "ctc_cellmigration" / "02_GT"
@@ -208,6 +221,17 @@ def main() -> None:
             }
             rows[name] = kept | speed(seconds, peer, table)
         report(f"ctc_cellmigration, {len(table)} detections", rows)
+    if "speed" in options.only:
+        for n_cells, n_frames in ((200, 20), (700, 20), (700, 80)):
+            table = synthetic_movie(n_cells, n_frames)
+            field = Calibration.regular((n_frames, 2400, 2400), PIXEL_UM)
+            todo = methods(1)
+            if len(table) > 20_000:
+                del todo["laptrack"], todo["trackpy"]
+            runs = timed(table, field, todo, options.repeat)
+            peer = runs.get("laptrack", (None, float("nan")))[1]
+            rows = {name: speed(run[1], peer, table) for name, run in runs.items()}
+            report(f"{n_cells} cells x {n_frames} frames, 2 % missed", rows)
     for step in (1, 3, 5, 7):
         if str(step) not in options.only:
             continue

@@ -33,10 +33,13 @@ def best_links(source: np.ndarray, target: np.ndarray, gain: np.ndarray) -> np.n
     if not len(useful):
         return useful
     source, target, gain = source[useful], target[useful], gain[useful]
-    chosen = [
-        batch[_solve(source[batch], target[batch], gain[batch])]
-        for batch in _batches(_components(source, target))
-    ]
+    component = _components(source, target)
+    alone = np.bincount(component)[component] == 1
+    contested = np.flatnonzero(~alone)
+    chosen = [np.flatnonzero(alone)]
+    for batch in _batches(component[contested]):
+        part = contested[batch]
+        chosen.append(part[_solve(source[part], target[part], gain[part])])
     return np.sort(useful[np.concatenate(chosen)])
 
 
@@ -66,6 +69,8 @@ def _batches(component: np.ndarray) -> list[np.ndarray]:
 
 def _solve(source: np.ndarray, target: np.ndarray, gain: np.ndarray) -> np.ndarray:
     """Indices of the optimal links of one batch."""
+    if not len(source):
+        return np.empty(0, dtype=np.int64)
     n_source, row = _compact(source)
     n_target, column = _compact(target)
     highest = np.zeros(n_source)

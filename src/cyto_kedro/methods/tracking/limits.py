@@ -56,7 +56,7 @@ class Limits:
         if self.options.linking_max_distance_um != "auto" or len(links) < _ENOUGH:
             return self.first
         sigma = float(np.sqrt(np.median(links.cost) / (2.0 * np.log(2.0))))
-        return float(np.clip(_SIGMAS * sigma, 0.1 * self.spacing, self.spacing))
+        return float(np.clip(_SIGMAS * sigma, 0.4 * self.spacing, self.spacing))
 
     def gap(self, linking_um: float) -> float | None:
         """Gap-closing limit; automatic: 1.5 x the linking limit within the spacing."""

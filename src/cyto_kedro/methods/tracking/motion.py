@@ -87,7 +87,7 @@ def common_drift_um(points: Points, spacing_um: float) -> np.ndarray:
         votes, weight = _near(votes, drift, width)
         if not weight.sum():
             return np.zeros(2)
-        moved = weight @ votes / weight.sum() - drift
+        moved = np.einsum("n,nd->d", weight, votes) / weight.sum() - drift
         drift = drift + moved
         if np.abs(moved).max() < 1e-3 * width:
             break
@@ -150,9 +150,11 @@ class Motion:
 def _regression(features: np.ndarray, step: np.ndarray, use: np.ndarray) -> np.ndarray:
     """(N, 2) ridge prediction of ``step``; y and x share the (F,) coefficients."""
     design = features[:, use].reshape(len(features), -1)
-    moment = design @ design.T
     if not use.any():
         return np.zeros(step.shape)
+    # einsum, not BLAS: its sums do not depend on the number of threads.
+    moment = np.einsum("fn,gn->fg", design, design)
+    towards = np.einsum("fn,n->f", design, step[use].ravel())
     ridge = np.diag(np.diag(moment) / use.sum() * _PRIOR + 1e-12)
-    coefficient = np.linalg.solve(moment + ridge, design @ step[use].ravel())
-    return np.tensordot(coefficient, features, axes=1)
+    coefficient = np.linalg.solve(moment + ridge, towards)
+    return sum(c * feature for c, feature in zip(coefficient, features, strict=True))
