@@ -70,7 +70,7 @@ def ants_translation(reference: np.ndarray, frame: np.ndarray) -> np.ndarray:
     fixed, moving = (ants.from_numpy(p.astype(np.float32)) for p in (reference, frame))
     found = ants.registration(fixed, moving, type_of_transform="Translation")
     transform = ants.read_transform(found["fwdtransforms"][0])
-    return -np.asarray(transform.parameters)[:2]
+    return -np.asarray(transform.parameters)[-2:]
 
 
 def main() -> None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from cyto_kedro.core.params import Params
-
-#: Maps grey values (any shape, floating point) to new ones, each for itself.
-Curve = Callable[[np.ndarray], np.ndarray]
 
 
 class PercentileNormalise(Params):
@@ -48,48 +47,73 @@ class Gamma(Params):
     )
 
 
-def stretch(low: float, high: float, clip: bool) -> Curve:
+@dataclass(frozen=True)
+class Stretch:
     """``(x - low) / (high - low)``, limited to [0, 1] if ``clip``.
 
     Where ``low`` and ``high`` coincide the limit is taken: 0 up to there, 1 above.
     """
-    span = high - low
 
-    def curve(values: np.ndarray) -> np.ndarray:
+    low: float
+    high: float
+    clip: bool
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        """Stretched values in the dtype of ``values``."""
+        span = self.high - self.low
         if not span > 0:
-            return (values > high).astype(values.dtype)
-        scaled = (values - low) / span
-        return np.clip(scaled, 0, 1, out=scaled) if clip else scaled
+            return (values > self.high).astype(values.dtype)
+        # In float64: the range may be narrow and far from zero.
+        scaled = np.subtract(values, self.low, dtype=np.float64)
+        scaled /= span
+        if self.clip:
+            np.clip(scaled, 0, 1, out=scaled)
+        return scaled.astype(values.dtype, copy=False)
 
-    return curve
 
-
-def power(options: Gamma) -> Curve:
+@dataclass(frozen=True)
+class Power:
     """``gain * scale * (x / scale) ** gamma``; negative intensities count as 0."""
 
-    def curve(values: np.ndarray) -> np.ndarray:
-        positive = np.maximum(values, 0)
-        if options.gamma != 1:
-            positive = options.scale * (positive / options.scale) ** options.gamma
-        return options.gain * positive
+    gamma: float
+    gain: float
+    scale: float
 
-    return curve
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        """Values after the power law, in their dtype."""
+        positive = np.maximum(values, 0)
+        if self.gamma != 1:
+            positive = self.scale * (positive / self.scale) ** self.gamma
+        return self.gain * positive
+
+
+#: Maps grey values (any shape, floating point) to new ones, each for itself.
+Curve = Stretch | Power
 
 
 def through(plane: np.ndarray, curves: Sequence[Curve]) -> np.ndarray:
-    """Send a frame through curves, computed in float64; returns float32.
+    """Send a frame through curves; returns float32.
 
     8- and 16-bit frames go through a table with one entry per possible grey value.
     """
     if plane.dtype.kind == "u" and plane.dtype.itemsize <= 2:
         from cyto_kedro.methods.preprocessing._kernels import look_up
 
-        levels = np.arange(int(np.iinfo(plane.dtype).max) + 1, dtype=np.float64)
-        table = _apply(levels, curves).astype(np.float32)
         native = plane.astype(plane.dtype.newbyteorder("="), copy=False)
         flat = np.ascontiguousarray(native).reshape(-1)
-        return look_up(flat, table).reshape(plane.shape)
-    return _apply(plane.astype(np.float64), curves).astype(np.float32)
+        return look_up(flat, _table(native.dtype, tuple(curves))).reshape(plane.shape)
+    single = plane.dtype.kind == "f" and plane.dtype.itemsize <= 4
+    values = plane.astype(np.float32 if single else np.float64, copy=False)
+    return _apply(values, curves).astype(np.float32, copy=False)
+
+
+@lru_cache(maxsize=8)
+def _table(dtype: np.dtype, curves: tuple[Curve, ...]) -> np.ndarray:
+    """Result for each grey value of ``dtype``; the same for many frames of a movie."""
+    levels = np.arange(int(np.iinfo(dtype).max) + 1, dtype=np.float64)
+    table = _apply(levels, curves).astype(np.float32)
+    table.flags.writeable = False
+    return table
 
 
 def _apply(values: np.ndarray, curves: Sequence[Curve]) -> np.ndarray:

@@ -101,11 +101,13 @@ def _between(low: float, high: float, weight: float) -> float:
 
 
 def _first_histogram(sweep: Sweep) -> tuple[np.dtype, np.ndarray]:
+    from cyto_kedro.methods.preprocessing._kernels import histogram_digit
+
     dtype, counts = np.dtype(np.uint8), np.zeros(1 << _DIGIT, np.int64)
 
     def top_digits(pixels: np.ndarray) -> tuple[np.dtype, np.ndarray]:
         keys = _keys(pixels)
-        return pixels.dtype, _histogram(keys >> keys.dtype.type(_top_shift(keys.dtype)))
+        return pixels.dtype, histogram_digit(keys, _top_shift(keys.dtype))
 
     for found, histogram in sweep(top_digits):
         dtype, counts = found, counts + histogram
@@ -150,12 +152,11 @@ def _descend(
 
 def _refine(sweep: Sweep, prefixes: list[int], shift: int) -> dict[int, np.ndarray]:
     """Histogram of the digit above ``shift`` within each prefix."""
+    from cyto_kedro.methods.preprocessing._kernels import histogram_within
 
     def count(pixels: np.ndarray) -> list[np.ndarray]:
         keys = _keys(pixels)
-        cut = keys.dtype.type(shift)
-        high = keys >> keys.dtype.type(shift + _DIGIT)
-        return [_histogram(keys[high == prefix] >> cut) for prefix in prefixes]
+        return [histogram_within(keys, shift, prefix) for prefix in prefixes]
 
     totals = [np.zeros(1 << _DIGIT, np.int64) for _ in prefixes]
     for histograms in sweep(count):
@@ -189,14 +190,6 @@ def _collect(
     ]
 
 
-def _histogram(keys: np.ndarray) -> np.ndarray:
-    """Counts of the keys' lowest 16 bits."""
-    from cyto_kedro.methods.preprocessing._kernels import histogram16
-
-    counts: np.ndarray = histogram16(keys.astype(np.uint16, copy=False))
-    return counts
-
-
 def _key_type(dtype: np.dtype) -> np.dtype:
     if dtype.kind not in "buif" or dtype.itemsize > 8:
         raise InputError(
@@ -224,8 +217,10 @@ def _keys(pixels: np.ndarray) -> np.ndarray:
         wide = flat.astype(f"i{key_type.itemsize}", copy=False)
         return np.bitwise_xor(wide.view(key_type), sign)
     bits = flat.view(f"u{size}")
-    # IEEE 754: positive floats order like their bits, negative ones the other way.
-    return np.where(bits & sign, ~bits, bits | sign)
+    from cyto_kedro.methods.preprocessing._kernels import ordered_bits
+
+    keys: np.ndarray = ordered_bits(bits, int(sign))
+    return keys
 
 
 def _value(key: int, dtype: np.dtype) -> float:

@@ -37,8 +37,8 @@ from cyto_kedro.methods.preprocessing.intensity import (
     Curve,
     Gamma,
     PercentileNormalise,
-    power,
-    stretch,
+    Power,
+    Stretch,
     through,
 )
 from cyto_kedro.methods.preprocessing.percentiles import (
@@ -116,7 +116,11 @@ def _normalise(
         raise ValueError("the intensity range of the movie was not measured")
     else:
         low, high = measured
-    return stretch(low, high, step.clip)
+    return Stretch(low, high, step.clip)
+
+
+def _power(plane: np.ndarray, step: Gamma, measured: Range | None) -> Curve:
+    return Power(step.gamma, step.gain, step.scale)
 
 
 STEPS: dict[str, StepKind] = {
@@ -128,7 +132,7 @@ STEPS: dict[str, StepKind] = {
         reads_frame=lambda step: step.over == "frame",
         needs_movie=lambda step: step.over == "movie",
     ),
-    "gamma": StepKind(Gamma, curve=lambda plane, step, measured: power(step)),
+    "gamma": StepKind(Gamma, curve=_power),
 }
 
 
