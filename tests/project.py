@@ -24,7 +24,8 @@ class Project:
     def create(cls, folder: Path) -> Project:
         """Copy what `kedro run` needs; the package itself is the installed one."""
         folder.mkdir(parents=True, exist_ok=True)
-        shutil.copy(REPOSITORY / "pyproject.toml", folder)
+        for name in ("pyproject.toml", ".telemetry"):
+            shutil.copy(REPOSITORY / name, folder)
         shutil.copytree(REPOSITORY / "conf", folder / "conf", dirs_exist_ok=True)
         shutil.rmtree(folder / "conf" / "local", ignore_errors=True)
         (folder / "conf" / "local").mkdir()

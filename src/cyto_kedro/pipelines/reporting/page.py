@@ -53,6 +53,7 @@ class Page:
     overview_rows: list[list[str]]
     pictures: list[Picture]
     comparison: list[tuple[str, str]]
+    statements: list[str]
     movies: list[MovieSection]
     methods: list[str]
     parameters: str

@@ -76,6 +76,7 @@ def compose_page(
         overview_rows=rows,
         pictures=_survival_pictures(survival, comparison),
         comparison=_comparison_facts(comparison),
+        statements=_statements(comparison),
         movies=[
             MovieSection(
                 movie=movie,
@@ -185,7 +186,7 @@ def _survival_pictures(
 def _comparison_facts(comparison: dict[str, Any] | None) -> list[tuple[str, str]]:
     if comparison is None:
         return []
-    facts = [("note", note) for note in comparison["notes"]]
+    facts: list[tuple[str, str]] = []
     for role, found in comparison["roles"].items():
         horizon = _text(found["horizon_min"])
         for group in found["groups"]:
@@ -203,8 +204,14 @@ def _comparison_facts(comparison: dict[str, Any] | None) -> list[tuple[str, str]
             test = found["test"]
             facts.append((f"{role}: log-rank over cells", f"p = {_p(test['p_cells'])}"))
             facts.append((f"{role}: permuting movies", f"p = {_p(test['p_movies'])}"))
-        facts.append((f"{role}: what it rests on", found["statement"]))
     return facts
+
+
+def _statements(comparison: dict[str, Any] | None) -> list[str]:
+    """What the numbers rest on, and what could not be compared."""
+    if comparison is None:
+        return []
+    return [f["statement"] for f in comparison["roles"].values()] + comparison["notes"]
 
 
 def _movie_pictures(movie: str, figures: dict[str, dict[str, bytes]]) -> list[Picture]:

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+# Width of a frame on paper (inches), and the least contrast range (noise deviations).
+_PANEL_IN = 3.1
+_NOISE_SPANS = 15
+
+
 def movie_strip(
     calibration: Calibration,
     images: dict[str, Any],
@@ -45,7 +50,8 @@ def movie_strip(
     columns = min(len(shown), 3)
     rows = -(-len(shown) // columns)
     aspect = calibration.height_px / calibration.width_px
-    with figure(4.2 * columns, 4.2 * aspect * rows + 0.25 * rows) as (drawn, first):
+    width, height = _PANEL_IN * columns, (_PANEL_IN * aspect + 0.22) * rows
+    with figure(width, height) as (drawn, first):
         first.remove()
         grid = drawn.subplots(rows, columns, squeeze=False).ravel()
         for axes in grid[len(shown) :]:
@@ -61,11 +67,16 @@ def movie_strip(
 
 
 def _limits(image: Any, frames: np.ndarray) -> tuple[float, float]:
-    """One contrast for the whole strip, so that bleaching stays visible."""
+    """One contrast for the whole strip, so that bleaching stays visible.
+
+    An image of noise alone stays dark: the range spans many noise deviations.
+    """
     planes = [compute_frame(image, int(frame)) for frame in frames]
-    low = min(float(np.percentile(plane, 2)) for plane in planes)
+    middle = float(np.median(planes))
+    noise = 1.48 * float(np.median([np.abs(plane - middle) for plane in planes]))
+    low = min(float(np.percentile(plane, 5)) for plane in planes)
     high = max(float(np.percentile(plane, 99.8)) for plane in planes)
-    return low, max(high, low + 1e-9)
+    return low, max(high, low + _NOISE_SPANS * noise, low + 1e-9)
 
 
 def _show(
