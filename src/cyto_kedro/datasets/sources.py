@@ -37,7 +37,7 @@ def read_stack(path: Path, index: int | None, axes: str | None) -> RawChannel:
         raise InputError(
             "There is no such file",
             where=str(path),
-            fix="check data_root, dataset and the channel's path in globals.yml",
+            fix="check data_root, dataset and 'files' of the channel in globals.yml",
         )
     _check_format(files)
     if files[0].is_dir():

@@ -33,8 +33,8 @@ _NGFF = "0.5"
 def codec() -> BloscCodec:
     """Compression by measurement (``benchmarks/storage.py``).
 
-    Zstandard saves another 5 % of an image at 1.5 to 2 times the time, and nothing worth having
-    of round labels.
+    Zstandard saves another 5 % of an image at 1.5 to 2 times the time, and nothing
+    worth having of round labels.
     """
     from zarr.codecs import BloscCodec
 
