@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pandas as pd
@@ -159,6 +162,29 @@ def test_an_interrupted_generation_leaves_nothing(tmp_path, params, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         write_example(tmp_path / "ex", params=params)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_killed_generation_is_cleaned_up_by_the_next(tmp_path, params):
+    """SIGKILL while it writes: no example by name, and a later one is whole."""
+    code = (
+        "import sys; from cyto_kedro.simulation import SimulationParams, write_example;"
+        "write_example(sys.argv[1], params="
+        "SimulationParams.model_validate_json(sys.argv[2]))"
+    )
+    folder = tmp_path / "ex"
+    running = subprocess.Popen(
+        [sys.executable, "-c", code, str(folder), params.model_dump_json()]
+    )
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob(".ex.*.partial/killing_A1/*")):
+        assert running.poll() is None and time.monotonic() < deadline
+        time.sleep(0.01)
+    running.kill()
+    running.wait()
+    assert not folder.exists()
+    assert list(tmp_path.glob(".ex.*.partial"))
+    write_example(folder, params=params)
+    assert [p.name for p in tmp_path.iterdir()] == ["ex"]
 
 
 def test_the_workload_has_the_cells_and_files_asked_for(tmp_path):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pandas as pd
 
-from cyto_kedro.core.atomic import staged
+from cyto_kedro.core.atomic import STAGING_SUFFIX, staged
 from cyto_kedro.core.errors import StorageError
+from cyto_kedro.core.locks import locked
 from cyto_kedro.simulation.movie import simulate
 from cyto_kedro.simulation.params import SimulationParams
 from cyto_kedro.simulation.writers import PARAMS, TRUTH, write_movie
@@ -31,19 +33,15 @@ def write_example(root: Path | str, *, params: SimulationParams | None = None) -
 
     Raises:
         StorageError: The folder holds something else, or an example simulated with
-            other parameters than those asked for.
+            other parameters than those asked for; or another process is writing it.
     """
     folder = Path(root)
-    if folder.is_dir() and any(folder.iterdir()):
-        _check_same(folder, params)
-        return folder
-    movies = example_movies(params or SimulationParams())
-    with staged(folder) as stage:
-        stage.mkdir()
-        for name, wanted in movies.items():
-            write_movie(simulate(wanted), stage / name)
-        sheet = example_sheet(movies)
-        sheet.to_csv(stage / SHEET, index=False, lineterminator="\n")
+    with locked(folder.with_name(f".{folder.name}.lock")):
+        _drop_leftovers(folder)
+        if folder.is_dir() and any(folder.iterdir()):
+            _check_same(folder, params)
+        else:
+            _write(folder, example_movies(params or SimulationParams()))
     return folder
 
 
@@ -70,6 +68,21 @@ def example_sheet(movies: dict[str, SimulationParams]) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def _write(folder: Path, movies: dict[str, SimulationParams]) -> None:
+    with staged(folder) as stage:
+        stage.mkdir()
+        for name, params in movies.items():
+            write_movie(simulate(params), stage / name)
+        sheet = example_sheet(movies)
+        sheet.to_csv(stage / SHEET, index=False, lineterminator="\n")
+
+
+def _drop_leftovers(folder: Path) -> None:
+    """Delete what a killed generation staged; ours alone, nobody else's in the root."""
+    for stale in folder.parent.glob(f".{folder.name}.*{STAGING_SUFFIX}"):
+        shutil.rmtree(stale, ignore_errors=True)
 
 
 def _check_same(folder: Path, params: SimulationParams | None) -> None:

@@ -120,11 +120,8 @@ def strike(
         )
         delay = random.gamma(4.0, killing.lytic_delay_min / 4)
         death = now + min(delay, killing.max_lytic_delay_min)
-        if (
-            seen
-            and now < targets.death_min[target]
-            and (death < targets.death_min[target])
-        ):
+        still_alive = now < targets.death_min[target]
+        if seen and still_alive and death < targets.death_min[target]:
             targets.death_min[target] = death
             targets.hit_min[target] = now
             targets.killer[target] = effector
