@@ -72,8 +72,6 @@ def test_undefined_pixels_are_refused(segment, bad):
 
 def test_every_method_can_be_chosen_in_the_parameters():
     union = SegmentationParams.model_fields["method"].annotation
-    assert set(get_args(union)) == {
-        method.options for method in SEGMENTERS.values()
-    }
+    assert set(get_args(union)) == {method.options for method in SEGMENTERS.values()}
     for name in SEGMENTERS:
         assert SegmentationParams(method={"name": name}).method.name == name

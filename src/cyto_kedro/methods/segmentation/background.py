@@ -10,10 +10,12 @@ from scipy import ndimage as ndi
 Pair = tuple[float, float]
 
 _MAD_TO_SD = 1.4826  # of a normal distribution
-_PIXELS_PER_CELL = 10  # the background is estimated on a grid this coarse
+_PIXELS_PER_CELL = 5  # the background is estimated on a grid this coarse
 _CLIP_SD = 3.0
 _ROUNDS = 4
 _PRIOR_WEIGHT = 0.02
+_SHADING_ROUNDS = 8
+_ABOVE = 0.05
 
 
 def estimate_background(
@@ -21,7 +23,8 @@ def estimate_background(
 ) -> np.ndarray:
     """Smooth background below the cells.
 
-    A grey opening wider than a cell gives a first guess, which noise pulls down. The
+    A quadratic surface takes up the shading of the field, and a grey opening wider than
+    a cell what else there is; noise pulls this first guess down. The
     mean of the pixels close to it (sigma-clipped, in a Gaussian window) corrects that;
     where no pixel is close, the guess stays.
 
@@ -37,16 +40,38 @@ def estimate_background(
     coarse = _coarse(image, cell_px, 0.1)
     window = [max(3, int(w / k)) for w, k in zip(window_px, step, strict=True)]
     sigma = [w / 2 for w in window]
-    first = _wide(ndi.grey_opening(coarse, size=window), sigma)
+    # Opening flattens a slope, so the shading goes first.
+    trend = shading(coarse)
+    first = trend + _wide(ndi.grey_opening(coarse - trend, size=window), sigma)
     background = first
     for _ in range(_ROUNDS):
         residual = coarse - background
-        limit = _CLIP_SD * lower_sd(residual)
-        near = (np.abs(residual) <= limit).astype(np.float32)
+        centre, sd = dark_peak(residual)
+        near = (np.abs(residual - centre) <= _CLIP_SD * sd).astype(np.float32)
         weight = _wide(near, sigma) + _PRIOR_WEIGHT
-        total = _wide(near * coarse, sigma) + _PRIOR_WEIGHT * first
-        background = total / weight
+        rest = near * (coarse - first)
+        background = first + _wide(rest, sigma) / weight
     return _magnified(background, step, image.shape)
+
+
+def shading(image: np.ndarray) -> np.ndarray:
+    """Quadratic surface through the dark part of an image.
+
+    Asymmetric least squares (Newey & Powell 1987, doi:10.2307/1911031): pixels above
+    the surface count little, so that cells do not lift it.
+    """
+    rows, columns = np.ogrid[tuple(slice(-1, 1, n * 1j) for n in image.shape)]
+    terms = (1, rows, columns, rows * columns, rows**2, columns**2)
+    basis = np.stack([np.broadcast_to(t, image.shape).ravel() for t in terms])
+    values = image.ravel().astype(np.float64)
+    surface = np.full_like(values, np.inf)  # below it everything: plain least squares
+    for _ in range(_SHADING_ROUNDS):
+        weight = np.where(values > surface, _ABOVE, 1 - _ABOVE)
+        weighted = basis * weight
+        # Least squares of the normal equations copes with frames one pixel wide.
+        fit = np.linalg.lstsq(weighted @ basis.T, weighted @ values, rcond=None)[0]
+        surface = fit @ basis
+    return surface.reshape(image.shape).astype(np.float32)
 
 
 def smooth_coarsely(image: np.ndarray, cell_px: Pair, share: float) -> np.ndarray:
@@ -89,8 +114,26 @@ def block_mean(image: np.ndarray, step: tuple[int, ...]) -> np.ndarray:
     return blocks
 
 
+def dark_peak(residual: np.ndarray) -> tuple[float, float]:
+    """Centre and standard deviation of the background's peak in a histogram.
+
+    The centre is the middle of the shortest interval that holds a fifth of the pixels
+    and begins in the darker half; the spread is taken below it, where no cell is.
+    """
+    values = np.sort(residual, axis=None)
+    span = max(1, len(values) // 5)
+    last = min((len(values) + 1) // 2, len(values) - span)
+    if last < 1:
+        return float(np.median(values)), 0.0
+    starts = np.arange(last)
+    first = int(np.argmin(values[starts + span] - values[starts]))
+    centre = float(values[first + span // 2])
+    below = centre - values[: first + span // 2 + 1]
+    return centre, float(_MAD_TO_SD * np.median(below))
+
+
 def lower_sd(residual: np.ndarray) -> float:
-    """Noise around a background from the pixels below it, which no cell disturbs."""
+    """Noise around a background of 0 from the pixels below it, where no cell is."""
     below = residual[residual < 0]
     return float(_MAD_TO_SD * np.median(-below)) if below.size else 0.0
 

@@ -55,7 +55,7 @@ class ClassicalOptions(Params):
         "4 diameters",
     )
     significance: float = Field(
-        default=5.0,
+        default=6.0,
         ge=3,
         description="least height of a cell's peak (noise standard deviations)",
     )
@@ -125,7 +125,8 @@ def _segment(
     relief = _relief(signal.contrast, foreground, options, spacing_um)
     cells = _flood(relief, foreground, depth, seed)
     cells = fill_holes(largest_pieces(np.where(_cut(cells, signal, options), cells, 0)))
-    return number_kept(cells, _believable(cells, signal, options))
+    whole = np.bincount(cells.ravel()) >= scales.smallest_cell
+    return number_kept(cells, whole & _believable(cells, signal, options))
 
 
 def _flood(height: np.ndarray, mask: np.ndarray, depth: float, seed: int) -> np.ndarray:

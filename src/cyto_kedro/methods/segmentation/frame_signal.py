@@ -20,7 +20,9 @@ FLOOR_SD = 3.0
 # In units of the cell diameter, chosen on a broad plateau of F1 on real images.
 _PEAK_SIGMA = 0.15
 _SURROUND_SIGMA = 0.45
-_SMALLEST_SEED = 0.01  # share of a cell's area
+# Shares of a cell's area.
+_SMALLEST_SEED = 0.01
+_SMALLEST_CELL = 0.03
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,16 @@ class Scales:
     @property
     def smallest_seed(self) -> int:
         """Pixels that a basin needs to stay a basin of its own."""
-        return int(_SMALLEST_SEED * np.pi / 4 * self.cell[0] * self.cell[1])
+        return int(_SMALLEST_SEED * self._cell_area)
+
+    @property
+    def smallest_cell(self) -> int:
+        """Pixels below which a piece is a crumb left by cutting."""
+        return int(_SMALLEST_CELL * self._cell_area)
+
+    @property
+    def _cell_area(self) -> float:
+        return float(np.pi / 4 * self.cell[0] * self.cell[1])
 
 
 @dataclass(frozen=True)
