@@ -135,7 +135,10 @@ class ProvenanceHooks:
     def _note_input(self, catalog: CatalogProtocol, name: str) -> None:
         dataset = catalog.get(name)
         if (sources := getattr(dataset, "source_files", None)) is not None:
-            self._sources |= {Path(path) for path in sources()}
+            outputs = self._run.record.layout.output_root if self._run.record else None
+            found = {Path(path) for path in sources()}
+            # Views over all movies read what this run wrote: no input of the run.
+            self._sources |= {p for p in found if outputs not in p.parents}
             return
         for path in output_files(catalog, name)[:1]:
             sidecar = None if path in self._written else read_sidecar(path)

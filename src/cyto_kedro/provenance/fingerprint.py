@@ -8,10 +8,7 @@ the list of files with size and modification time.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
-from functools import cache
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -19,34 +16,16 @@ from kedro.io import CatalogProtocol
 from kedro.pipeline.node import Node
 from pydantic import BaseModel
 
+from cyto_kedro.provenance.code import code_version
 from cyto_kedro.provenance.hashing import hash_json, sha256_of
 from cyto_kedro.provenance.sidecar import read_sidecar
 
 _PARAMS = ("params:", "parameters")
-_CODE_ROOMS = ("core", "methods", "pipelines", "datasets")
-_NUMERICS = ("numpy", "scipy", "scikit-image", "pandas", "laptrack", "antspyx", "numba")
 
 
 def is_parameter(name: str) -> bool:
     """Whether a dataset name stands for parameters."""
     return name.startswith(_PARAMS[0]) or name == _PARAMS[1]
-
-
-@cache
-def code_version() -> str:
-    """Hash of the source files and of the numeric libraries' versions."""
-    root = Path(__file__).resolve().parents[1]
-    digest = hashlib.sha256()
-    for room in _CODE_ROOMS:
-        for path in sorted((root / room).rglob("*.py")):
-            digest.update(path.relative_to(root).as_posix().encode())
-            digest.update(path.read_bytes())
-    for package in _NUMERICS:
-        try:
-            digest.update(f"{package}={metadata.version(package)}".encode())
-        except metadata.PackageNotFoundError:
-            digest.update(f"{package}=none".encode())
-    return digest.hexdigest()
 
 
 def plain(value: Any) -> Any:
@@ -107,7 +86,7 @@ def fingerprint(
         "function": f"{function.__module__}.{function.__qualname__}",
         "bound": _bound_values(function),
         "node": node.name,
-        "code": code_version(),
+        "code": code_version(function.__module__),
         "params": parameters_of(node, catalog),
         "inputs": inputs,
         "outputs": list(node.outputs),

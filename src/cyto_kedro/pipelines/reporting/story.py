@@ -245,7 +245,7 @@ def _methods(run: dict[str, Any]) -> list[str]:
             "threshold and stayed above it; losing a track is never death. Survival is "
             "the Kaplan-Meier estimate with delayed entry, Greenwood variance and "
             "log-log bands. A death is credited to effectors in contact within the "
-            "window before it, with credits of one death summing to one; deaths without "
+            "window before it; the credits of one death sum to one, and deaths without "
             "a candidate stay unattributed."
         )
     return texts
