@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from kedro.io import AbstractDataset, DataCatalog
@@ -64,6 +65,7 @@ PIPELINE = Pipeline(
 
 class Record:
     run_id = "20260101T000000Z"
+    layout = SimpleNamespace(output_root=Path("elsewhere"))
 
 
 @pytest.fixture

@@ -63,7 +63,9 @@ def diffuse(
     target = params.target
     step = np.sqrt(2 * target.diffusion_um2_per_min * dt)
     step = step * np.where(cells.alive(now), 1.0, 0.3)
-    cells.centre += step[:, None] * random.standard_normal((len(cells), 2))
+    steps = step[:, None] * random.standard_normal((len(cells), 2))
+    # The sample as a whole stays: otherwise drift would have no observable truth.
+    cells.centre += steps - steps.sum(axis=0) / max(len(cells), 1)
     pull = min(dt / target.deformation_min, 1.0)
     size = 0.6 * target.irregularity * LOBE_SIZES * np.sqrt(2 * pull)
     kick = random.standard_normal((len(cells), N_MODES, 2)) @ [1, 1j] / np.sqrt(2)

@@ -48,7 +48,7 @@ class TargetParams(Params):
     radius_um: float = Field(default=10.0, gt=0, description="mean radius (um)")
     radius_cv: float = Field(default=0.06, ge=0, le=0.3, description="spread of radius")
     diffusion_um2_per_min: float = Field(
-        default=0.03, ge=0, description="diffusion coefficient of the cell (um2/min)"
+        default=0.005, ge=0, description="diffusion coefficient of the cell (um2/min)"
     )
     irregularity: float = Field(
         default=0.13, ge=0, le=0.25, description="relative size of the lobes"

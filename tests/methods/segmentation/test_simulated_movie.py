@@ -39,3 +39,13 @@ def test_most_cells_are_found_with_their_outline(movie, role):
     assert half.recall > 0.85
     assert most.f1 > 0.9
     assert tight.f1 > 0.85
+
+
+def test_the_control_without_effectors_has_none(movie):
+    control = simulate(movie.params.model_copy(update={"n_effectors": 0}))
+    shipped = SegmentationParams(
+        **yaml.safe_load(CONF.read_text())["segmentation"]["tcell"]
+    )
+    images = np.stack([control.frame("tcell", t) for t in FRAMES])
+    calibration = Calibration.regular(images.shape, control.params.pixel_size_um)
+    assert not segment(images, calibration, shipped).compute().any()
