@@ -236,3 +236,19 @@ def test_unknown_channel_and_frame(movie):
         movie.frame("dapi", 0)
     with pytest.raises(IndexError):
         movie.frame("cancer", 999)
+
+
+def test_the_example_has_every_kind_of_event():
+    """The default movie, which the documentation and the end-to-end tests describe."""
+    movie = simulate()
+    killed = movie.deaths[movie.deaths["cause"] == "killed"]
+    assert 8 <= len(killed) <= 14
+    assert (movie.deaths["cause"] == "bystander").sum() >= 1
+    assert killed["effector_id"].value_counts().max() >= 2  # a serial killer
+    assert 2 <= len(movie.divisions) <= 4
+    assert movie.tracks["dimmed"].any()
+    per_frame = movie.tracks.groupby(["role", "frame"]).size()
+    assert per_frame["cancer"].between(25, 36).all()
+    assert per_frame["tcell"].between(20, 32).all()
+    moved = movie.drift[["dy_px", "dx_px"]].abs().max().max()
+    assert 3 < moved < 15
