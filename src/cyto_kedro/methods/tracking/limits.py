@@ -12,6 +12,8 @@ from cyto_kedro.methods.tracking.options import LapOptions
 
 #: Automatic linking limit in standard deviations of the prediction error.
 _SIGMAS = 6.0
+#: Smallest automatic linking limit relative to the cell spacing: nobody else is near.
+_FLOOR = 0.4
 #: Automatic gap-closing limit relative to the linking limit.
 _GAP_FACTOR = 1.5
 #: Automatic splitting limit relative to the cell spacing.
@@ -23,6 +25,8 @@ _ENOUGH = 30
 @dataclass(frozen=True)
 class Limits:
     """Largest distances in um; None = off.
+
+    The factors are fixed for all movies; what they multiply is taken from the movie.
 
     Attributes:
         first: Limit while the motion of the cells is still being learned.
@@ -50,13 +54,13 @@ class Limits:
 
         Automatic: six standard deviations of the error (from its median, which wrong
         links hardly move, as of a Rayleigh distribution), at most the cell spacing,
-        at least a tenth of it. A tighter limit keeps a missed cell's neighbours from
+        at least 0.4 of it. A tighter limit keeps a missed cell's neighbours from
         being drawn into its place.
         """
         if self.options.linking_max_distance_um != "auto" or len(links) < _ENOUGH:
             return self.first
         sigma = float(np.sqrt(np.median(links.cost) / (2.0 * np.log(2.0))))
-        return float(np.clip(_SIGMAS * sigma, 0.4 * self.spacing, self.spacing))
+        return float(np.clip(_SIGMAS * sigma, _FLOOR * self.spacing, self.spacing))
 
     def gap(self, linking_um: float) -> float | None:
         """Gap-closing limit; automatic: 1.5 x the linking limit within the spacing."""
