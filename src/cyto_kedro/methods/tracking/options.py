@@ -88,7 +88,7 @@ class LaptrackOptions(Params):
     Source: doi:10.1093/bioinformatics/btac799
 
     A second, independent implementation of the same assignment, without motion
-    prediction; 30 to 100 times slower.
+    prediction and without knowledge of the image edge; several times slower.
     """
 
     name: Literal["laptrack"] = Field(description="method")
