@@ -101,7 +101,7 @@ CASES = {
         GLOBALS,
         "pixel_size_um: 0.5",
         [],
-        ["pixel", "0.65", "0.5", "tcell.ome.tif"],
+        ["pixel", "0.65", "0.5", "death.ome.zarr"],
     ),
     "unknown movie": (None, "", ["--params", "movies=C9"], ["C9", "killing_A1"]),
     "range outside the movie": (

@@ -2,27 +2,66 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 from pathlib import Path
 
 import click
 from kedro.framework.startup import ProjectMetadata
+from kedro.validation.exceptions import ParameterValidationError
 
 from cyto_kedro.core.errors import CytoError
 
+# What a user can act on; anything else is a defect and keeps its traceback.
+_USER_ERRORS = (CytoError, ParameterValidationError)
+
 
 class _PlainErrors(click.Group):
-    """Shows our own errors as a message, not as a traceback."""
+    """Shows the errors that a user can act on as a message, not as a traceback."""
 
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
-        except CytoError as exc:
-            raise click.ClickException(str(exc)) from exc
+        except Exception as exc:
+            raise _plain(exc) from exc
+
+
+def _plain(error: Exception) -> Exception:
+    """A message for the first cause that a user can act on, else the error itself."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, _USER_ERRORS):
+            return click.ClickException(str(cause))
+        cause = cause.__cause__
+    return error
 
 
 @click.group(name="cyto_kedro")
 def cli() -> None:
     """Kedro finds this group by its name and adds its commands to its own."""
+
+
+def _kedro_run() -> click.Command:
+    """Kedro's own `run`, with our errors shown as messages."""
+    from kedro.framework.cli.project import run
+
+    ours = copy.copy(run)
+    inner = run.callback
+    if inner is None:
+        return run
+
+    @functools.wraps(inner)
+    def callback(*args: object, **options: object) -> object:
+        try:
+            return inner(*args, **options)
+        except Exception as exc:
+            raise _plain(exc) from exc
+
+    ours.callback = callback
+    return ours
+
+
+cli.add_command(_kedro_run())
 
 
 @cli.group(name="cyto", cls=_PlainErrors)
