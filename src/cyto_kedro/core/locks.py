@@ -21,8 +21,15 @@ def locked(path: Path) -> Iterator[None]:
         StorageError: Another live process, or one on another host, holds the lock.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _acquire(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _acquire(path)
+    except OSError as exc:
+        raise StorageError(
+            f"Cannot lock this folder: {exc.strerror or exc}",
+            where=str(path.parent),
+            fix="check its permissions and free space",
+        ) from exc
     try:
         yield
     finally:

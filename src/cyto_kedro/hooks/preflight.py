@@ -52,20 +52,29 @@ class PreflightHooks:
             return
         loader: Any = self._context.config_loader
         layout, movies = loader.layout, loader.movies()
-        check_parameters(loader["parameters"], _used_parameters())
+        used, inactive = _used_parameters()
+        check_parameters(loader["parameters"], used, inactive)
         check_catalog(pipeline, catalog)
         check_raw_files(pipeline, movies)
         check_roots(layout)
         check_disk(layout, movies)
 
 
-def check_parameters(parameters: Mapping[str, Any], used: Iterable[str]) -> None:
+def check_parameters(
+    parameters: Mapping[str, Any], used: Iterable[str], inactive: Iterable[str] = ()
+) -> None:
     """Every key must be part of a parameter group that some node reads.
+
+    Args:
+        parameters: Resolved parameters.
+        used: Dotted names that nodes read.
+        inactive: Categories without nodes in this layout (no death marker, no pairs of
+            cells to meet); their group may stay.
 
     Raises:
         ConfigError: A key is read by nobody, with the nearest key that is.
     """
-    known = set(used) | _SESSION_PARAMETERS
+    known = set(used) | _SESSION_PARAMETERS | set(inactive)
     unused = sorted(_unused(parameters, known, ""))
     if unused:
         lines = []
@@ -92,16 +101,19 @@ def _unused(values: Mapping[str, Any], used: set[str], prefix: str) -> Iterable[
             yield name
 
 
-def _used_parameters() -> set[str]:
+def _used_parameters() -> tuple[set[str], set[str]]:
+    """Parameters that some node reads, and pipelines that have no node."""
     from kedro.framework.project import pipelines
 
     pipelines.set_requested(None)
-    return {
+    named = dict(pipelines)
+    used = {
         name.removeprefix("params:")
-        for pipeline in dict(pipelines).values()
+        for pipeline in named.values()
         for name in pipeline.inputs()
         if is_parameter(name)
     }
+    return used, {name for name, pipeline in named.items() if not pipeline.nodes}
 
 
 def check_catalog(pipeline: Pipeline, catalog: CatalogProtocol) -> None:

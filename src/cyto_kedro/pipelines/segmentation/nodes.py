@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dask.array as da
 import numpy as np
+import pandas as pd
 
 from cyto_kedro.core.calibration import Calibration
 from cyto_kedro.core.frames import map_frames
+from cyto_kedro.core.raw import RawChannel, select
+from cyto_kedro.methods.preprocessing.registered import RegisteredFrames
 from cyto_kedro.methods.segmentation import build_segmenter, clean_labels
 from cyto_kedro.methods.segmentation.margins import within_data
 from cyto_kedro.methods.segmentation.ready_masks import check_masks
@@ -41,12 +44,15 @@ def segment(
     return map_frames(within_data(masks), image, dtype=np.uint32)
 
 
-def import_masks(masks: da.Array, calibration: Calibration) -> da.Array:
+def import_masks(
+    masks: RawChannel, calibration: Calibration, drift: pd.DataFrame
+) -> da.Array:
     """Ready masks in place of segmentation, their ids unchanged.
 
     Args:
-        masks: TYX integer masks of one role.
-        calibration: Shape of the analysed movie.
+        masks: Integer masks of one role, of the raw movie's size.
+        calibration: Image range of the movie.
+        drift: Table DRIFT; the masks move with the images, by whole pixels.
 
     Returns:
         Lazy TYX uint32 masks.
@@ -55,4 +61,6 @@ def import_masks(masks: da.Array, calibration: Calibration) -> da.Array:
         InputError: dtype, shape or ids are not those of masks of this movie.
     """
     shape = calibration.n_frames, calibration.height_px, calibration.width_px
-    return check_masks(masks, shape, where=f"ready masks of movie {calibration.movie}")
+    where = f"ready masks of movie {calibration.movie}: {masks.source}"
+    checked = check_masks(select(masks, calibration), shape, where=where)
+    return RegisteredFrames.of(checked, drift, "nearest").through([], {})

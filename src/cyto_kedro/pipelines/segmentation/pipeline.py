@@ -39,9 +39,9 @@ def _segmented(name: str, role: Role) -> Pipeline:
 def _imported(name: str) -> Pipeline:
     node = Node(
         import_masks,
-        ["ready_masks", "calibration"],
+        ["ready_masks", "calibration", "drift"],
         "labels",
         name="import_masks",
         tags=FRAME_WISE,
     )
-    return Pipeline([node], namespace=name, inputs={"calibration": "calibration"})
+    return Pipeline([node], namespace=name, inputs={"calibration", "drift"})
