@@ -61,7 +61,7 @@ def movie_strip(
             for role, table in tracks.items():
                 _tails(axes, table, int(frame), tail_frames, colours[role], calibration)
             minutes = calibration.times_min[frame]
-            axes.set_title(f"{minutes:.0f} min (frame {frame})", fontsize=9)
+            axes.set_title(f"{minutes:.3g} min (frame {frame})", fontsize=9)
         _scale_bar(grid[0], calibration, scale_bar_um)
     return drawn
 
