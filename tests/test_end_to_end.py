@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from project import Project
 
 from cyto_kedro.core import schemas
+from project import Project
 
 pytestmark = pytest.mark.slow
 
@@ -32,12 +32,9 @@ def digest(folder: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory):
-    """The example after one `kedro run`, in a folder with a space in its name."""
-    made = Project.create(tmp_path_factory.mktemp("a project") / "cyto kedro")
-    done = made.kedro("run")
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
-    return made
+def project(example_project):
+    """The example after one `kedro run`; tests that change it copy it."""
+    return example_project
 
 
 @pytest.fixture(scope="module")
@@ -207,7 +204,8 @@ def test_an_added_movie_runs_alone(rerun):
     shutil.copytree(raw / MOVIES[1], raw / "control_B2")
     sheet = raw / "experiment.csv"
     os.chmod(sheet, 0o644)
-    row = [ln for ln in sheet.read_text().splitlines() if ln.startswith(MOVIES[1])][0]
+    lines = sheet.read_text().splitlines()
+    row = next(line for line in lines if line.startswith(MOVIES[1]))
     sheet.write_text(sheet.read_text() + row.replace(MOVIES[1], "control_B2") + "\n")
     executed = run_missing(rerun)
     segmented = {movie for movie, node in executed if node.endswith(".segment")}
