@@ -28,6 +28,12 @@ from cyto_kedro.pipelines.preprocessing.nodes import (
 from cyto_kedro.pipelines.segmentation.nodes import segment
 
 
+# Small movies are enlarged to about this width per role.
+_PANEL_PX = 720
+# Shows on grey cells, whatever the role.
+_BRIGHT = "#ffb000"
+
+
 def write_preview(
     metadata: ProjectMetadata,
     movie: str,
@@ -123,8 +129,10 @@ def _write(
     from skimage.io import imsave
 
     masks = {role: compute_frame(stack, number) for role, stack in labels.items()}
+    planes = {role: compute_frame(images[role], number) for role in labels}
+    zoom = max(1, _PANEL_PX // max(plane.shape[1] for plane in planes.values()))
     panels = [
-        outlines(compute_frame(images[role], number), {role: masks[role]})
+        outlines(planes[role], {role: masks[role]}, colours={role: _BRIGHT}, zoom=zoom)
         for role in labels
     ]
     path = folder / f"frame_{frame:05d}.png"

@@ -104,11 +104,16 @@ def _bound_values(function: Callable[..., Any]) -> dict[str, str]:
 
 
 def _identity_of_files(files: list[Path]) -> str:
+    # Names, not places: a project that was moved is still the same.
     facts = []
     for path in sorted(files):
         found = sorted(path.rglob("*")) if path.is_dir() else [path]
         facts += [
-            [str(item), item.stat().st_size, item.stat().st_mtime_ns]
+            [
+                item.relative_to(path.parent).as_posix(),
+                item.stat().st_size,
+                item.stat().st_mtime_ns,
+            ]
             for item in found
             if item.is_file()
         ]

@@ -63,6 +63,9 @@ def join_segments(
     leave = np.where(kind == SPLIT, alone[near.source], at_edge[near.source])
     enter = np.where(kind == MERGE, alone[near.target], at_edge[near.target])
     gain = leave + enter - alone[0] - near.cost
+    # Leaving and entering are cheap at the edge of the image, but a cell that blinks
+    # there for a frame is one cell: the two ends of a gap share one cost.
+    gain = np.where(kind == GAP, (leave + enter) / 2 - near.cost, gain)
     # As sources a middle point and a segment end are two rows, even of one point.
     n = len(points)
     source = near.source + n * (kind == SPLIT)
