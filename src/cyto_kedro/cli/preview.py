@@ -27,7 +27,6 @@ from cyto_kedro.pipelines.preprocessing.nodes import (
 )
 from cyto_kedro.pipelines.segmentation.nodes import segment
 
-
 # Small movies are enlarged to about this width per role.
 _PANEL_PX = 720
 # Shows on grey cells, whatever the role.

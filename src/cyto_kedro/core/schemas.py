@@ -148,6 +148,31 @@ TRACKS = TableSpec(
     CHANNEL_PATTERNS,
     unique=("frame", "label"),
 )
+# What another program's tracks say. Its tracks end at every split and every merge;
+# ours need no more than these columns to be exported.
+EXCHANGED_TRACKS = TableSpec(
+    "exchanged_tracks",
+    {
+        "frame": FRAME,
+        "label": LABEL,
+        "time_min": TIME,
+        "y_um": _number("um", "centroid row"),
+        "x_um": _number("um", "centroid column"),
+        "z_um": _number("um", "plane; 0 in 2D"),
+        "radius_um": _number("um", "radius, or that of the equal-area disc", 0),
+        "quality": _number("", "quality of the detection in the other program"),
+        "track_id": TRACK,
+        "parent_track_id": Col("Int64", "", "track that divided into this one", True),
+        "merged_into_track_id": Col(
+            "Int64", "", "track that this one and another merged into", True
+        ),
+        "link_distance_um": TRACK_COLUMNS["link_distance_um"],
+        "gap_frames": TRACK_COLUMNS["gap_frames"],
+        "link_cost": _number("", "cost of the only link into this point, as given"),
+        "source_id": Col("Int64", "", "id of the point in the other program", True),
+    },
+    unique=("frame", "label"),
+)
 KINEMATICS = TableSpec(
     "kinematics",
     {

@@ -6,6 +6,7 @@ rename (:func:`cyto_kedro.core.atomic.staged`). Each has ``path`` and ``data_typ
 """
 
 from cyto_kedro.datasets.channel import ChannelDataset, MasksDataset
+from cyto_kedro.datasets.ctc import CtcTracksDataset, LabelledTracks
 from cyto_kedro.datasets.documents import (
     ArbitraryDataset,
     JsonDataset,
@@ -17,13 +18,16 @@ from cyto_kedro.datasets.movies import ConditionsDataset, MovieCollectionDataset
 from cyto_kedro.datasets.network import NetworkDataset
 from cyto_kedro.datasets.ome_zarr import OmeZarrDataset
 from cyto_kedro.datasets.table import TableDataset
+from cyto_kedro.datasets.trackmate import TrackMateDataset
 
 __all__ = [
     "ArbitraryDataset",
     "ChannelDataset",
     "ConditionsDataset",
+    "CtcTracksDataset",
     "FiguresDataset",
     "JsonDataset",
+    "LabelledTracks",
     "MasksDataset",
     "ModelDataset",
     "MovieCollectionDataset",
@@ -31,4 +35,5 @@ __all__ = [
     "OmeZarrDataset",
     "TableDataset",
     "TextDataset",
+    "TrackMateDataset",
 ]
