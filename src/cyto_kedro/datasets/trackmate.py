@@ -47,7 +47,7 @@ class TrackMateDataset(PathDataset[pd.DataFrame, pd.DataFrame]):
             from the latest, nearest spot remains, as in our own tracking.
         hidden: Load spots and tracks too that TrackMate's filters hide.
         image: Image that TrackMate shows behind exported tracks; absolute, or beside
-            the file. Without one it draws them on black.
+            the file.
         radius_um: Radius of exported spots whose size the table does not know.
         metadata: Free content for plugins.
     """

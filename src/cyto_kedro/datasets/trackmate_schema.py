@@ -9,7 +9,7 @@ from xml.sax.saxutils import quoteattr
 from cyto_kedro.core.calibration import Calibration
 from cyto_kedro.datasets.trackmate_reader import LABEL_FEATURE
 
-# Version of the file format; TrackMate 7 and 8 read it.
+# Version of the file format, that of the real files which the tests compare with.
 VERSION = "6.0.1"
 
 # Name, short name, dimension and whether it is an integer, in TrackMate's words.
