@@ -136,7 +136,6 @@ def test_the_report_needs_nothing_from_outside(run_folder):
 
 def test_nothing_is_left_staged(project):
     assert not list((project.folder / "data").rglob("*.partial"))
-    assert not list((project.folder / "data").rglob(".lock*"))
 
 
 # -- reruns ---------------------------------------------------------------------------
@@ -282,7 +281,7 @@ def test_ctrl_c_is_recorded(project):
     running.send_signal(signal.SIGINT)
     assert running.wait(60) != 0
     assert copy.metadata()["status"] == "interrupted"
-    assert not list((copy.folder / "data").rglob(".lock"))
+    assert (copy.runs()[-1] / "provenance_manifest.json").exists()
 
 
 def test_the_same_numbers_on_one_thread(project):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,13 @@ MAIN_WORKFLOW = "cytotoxicity"
 #: Runtime parameter that picks movies of the sheet.
 MOVIES_PARAMETER = "movies"
 LAYOUT_TOKEN = "<layout>"
+# Parameter groups whose keys are names of roles or channels.
+_KEYED_BY_NAME = {
+    ("preprocessing", "channels"): "channels",
+    ("preprocessing", "merge"): "roles",
+    ("segmentation",): "roles",
+    ("tracking",): "roles",
+}
 _ROOT_KEYS = ("data_root", "scratch_root", "output_root", "sheet")
 
 
@@ -80,12 +86,9 @@ class CytoConfigLoader(OmegaConfigLoader):
         wanted = (self.runtime_params or {}).get(MOVIES_PARAMETER)
         if not wanted:
             return self.experiment.movies
-        ids = wanted.split(";") if isinstance(wanted, str) else wanted
+        # Kedro turns digits on the command line into numbers.
+        ids = wanted if isinstance(wanted, list | tuple) else str(wanted).split(";")
         return tuple(self.experiment[str(movie)] for movie in ids)
-
-    def forget_experiment(self) -> None:
-        """Read the sheet again on next use (it was written in the meantime)."""
-        self._experiment = None
 
     def __getitem__(self, key: str) -> dict[str, Any]:
         if key != "catalog":
@@ -142,12 +145,15 @@ class CytoConfigLoader(OmegaConfigLoader):
         return super()._merge_configs(config, env_config, key, env_path)
 
     def _used_only(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Without base entries of roles and channels that this layout does not have."""
         base = self._base_globals()
-        retired = set()
-        for group in ("roles", "channels"):
-            retired |= set(base.get(group, {}))
-        retired -= set(self.layout.roles) | set(self.layout.channels)
-        return _without(parameters, retired)
+        for group, kind in _KEYED_BY_NAME.items():
+            retired = set(base.get(kind, {})) - set(getattr(self.layout, kind))
+            if group == ("segmentation",):
+                # Ready masks take the place of segmentation.
+                retired |= {n for n, role in self.layout.roles.items() if role.masks}
+            parameters = _without(parameters, group, retired)
+        return parameters
 
     def _base_globals(self) -> dict[str, Any]:
         folder = self._get_conf_env_path(self.base_env)
@@ -196,7 +202,14 @@ def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _without(value: Any, names: set[str]) -> Any:
-    if not isinstance(value, Mapping):
-        return value
-    return {k: _without(v, names) for k, v in value.items() if k not in names}
+def _without(
+    values: dict[str, Any], group: tuple[str, ...], names: set[str]
+) -> dict[str, Any]:
+    """A copy without the entries ``names`` of one group."""
+    if not group:
+        return {key: value for key, value in values.items() if key not in names}
+    head, *rest = group
+    inner = values.get(head)
+    if not isinstance(inner, dict):
+        return values
+    return values | {head: _without(inner, tuple(rest), names)}

@@ -14,16 +14,24 @@ from kedro.framework.session import KedroSession
 from kedro.io import CatalogProtocol
 from kedro.runner import AbstractRunner, SequentialRunner
 
-from cyto_kedro.config import CytoConfigLoader, workflow_name
+from cyto_kedro.config import MOVIES_PARAMETER, CytoConfigLoader, workflow_name
 from cyto_kedro.core.experiment import Movie
 from cyto_kedro.core.layout import Layout
 from cyto_kedro.core.scope import Scope
-from cyto_kedro.hooks import RunMetadataHooks
+from cyto_kedro.hooks import ProvenanceHooks, RunMetadataHooks
 from cyto_kedro.provenance.reuse import stale_nodes
 from cyto_kedro.provenance.runs import RunRecord, reserve_run
 from cyto_kedro.runners.movies import MovieRunner
 
 EXAMPLE = "example"
+_FILTERS = (
+    "node_names",
+    "from_nodes",
+    "to_nodes",
+    "from_inputs",
+    "to_outputs",
+    "namespaces",
+)
 
 
 class CytoSession(KedroSession):
@@ -66,8 +74,11 @@ class CytoSession(KedroSession):
         self._store["session_id"] = run_id
         self._scope = Scope(workflow, run_id)
         record = RunRecord(layout, workflow, run_id, project=self._project_path)
+        some_nodes = tags or any(options.get(name) for name in _FILTERS)
+        some_movies = (self.store.get("runtime_params") or {}).get(MOVIES_PARAMETER)
+        record.partial = bool(some_nodes or some_movies)
         self._announce(record)
-        with _termination_is_an_interrupt(), record.closing():
+        with _termination_is_an_interrupt(), self._manifest(), record.closing():
             _provide_example(layout)
             movie_runner = MovieRunner(
                 runner or SequentialRunner(),
@@ -83,6 +94,17 @@ class CytoSession(KedroSession):
         if self._context is None:
             raise RuntimeError("the session has no context yet")
         return _checked(self._context.config_loader)
+
+    @contextmanager
+    def _manifest(self) -> Iterator[None]:
+        """Write the manifest also where Kedro calls no hook: after Ctrl-C."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            for plugin in self._hook_manager.get_plugins():
+                if isinstance(plugin, ProvenanceHooks):
+                    plugin.write_manifest()
+            raise
 
     def _announce(self, record: RunRecord) -> None:
         for plugin in self._hook_manager.get_plugins():

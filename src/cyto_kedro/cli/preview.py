@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from cyto_kedro.pipelines.preprocessing.nodes import (
     merge_channels,
     preprocess,
 )
-from cyto_kedro.pipelines.segmentation.nodes import segment
+from cyto_kedro.pipelines.segmentation.nodes import import_masks, segment
 
 # Small movies are enlarged to about this width per role.
 _PANEL_PX = 720
@@ -57,11 +58,16 @@ def write_preview(
     raws = {name: catalog.load(f"{name}.raw") for name in layout.channels}
     whole = calibrate(params["ingest"], tuple(raws.values()))
     shown = _only(whole, frames)
-    labels, images = _segment_roles(layout, raws, shown, params)
+    ready = {
+        role: catalog.load(f"{role}.ready_masks")
+        for role, spec in layout.roles.items()
+        if spec.masks is not None
+    }
+    labels, images = _segment_roles(layout, raws, ready, shown, params)
     target = folder or layout.output_root / "preview" / movie
     return [
-        _write(target, number, frame, images, labels)
-        for number, frame in enumerate(shown.source_frames)
+        _write(target, number, whole.source_frames.index(source), images, labels)
+        for number, source in enumerate(shown.source_frames)
     ]
 
 
@@ -85,7 +91,11 @@ def _only(whole: Calibration, frames: list[int]) -> Calibration:
 
 
 def _segment_roles(
-    layout: Layout, raws: dict[str, RawChannel], shown: Calibration, params: Any
+    layout: Layout,
+    raws: dict[str, RawChannel],
+    ready: dict[str, RawChannel],
+    shown: Calibration,
+    params: Any,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     still = drift_table(
         np.zeros((shown.n_frames, 2)),
@@ -107,7 +117,10 @@ def _segment_roles(
                 *(corrected[name] for name in spec.channels),
                 channels=spec.channels,
             )
-        labels[role] = segment(images[role], shown, params["segmentation"][role])
+        if spec.masks is not None:
+            labels[role] = import_masks(ready[role], shown, still)
+        else:
+            labels[role] = segment(images[role], shown, params["segmentation"][role])
     return labels, images
 
 
@@ -125,7 +138,7 @@ def _write(
     images: dict[str, Any],
     labels: dict[str, Any],
 ) -> Path:
-    from skimage.io import imsave
+    from PIL import Image
 
     masks = {role: compute_frame(stack, number) for role, stack in labels.items()}
     planes = {role: compute_frame(images[role], number) for role in labels}
@@ -135,8 +148,8 @@ def _write(
         for role in labels
     ]
     path = folder / f"frame_{frame:05d}.png"
+    picture = io.BytesIO()
+    Image.fromarray(np.concatenate(panels, axis=1)).save(picture, format="png")
     with staged(path) as stage:
-        picture = stage.with_suffix(".png")
-        imsave(picture, np.concatenate(panels, axis=1), check_contrast=False)
-        picture.replace(stage)
+        stage.write_bytes(picture.getvalue())
     return path

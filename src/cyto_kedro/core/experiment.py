@@ -24,6 +24,7 @@ class Movie:
     id: str
     dataset: str
     paths: dict[str, Path]
+    masks: dict[str, Path] = field(default_factory=dict)
     conditions: dict[str, Any] = field(default_factory=dict)
 
 
@@ -66,7 +67,7 @@ def read_experiment(layout: Layout) -> Experiment:
 
     Raises:
         ConfigError: The sheet is missing or unreadable, an id is empty, duplicate or
-            not usable as a folder name, or a ``path:`` column names no channel.
+            not usable as a folder name, or a ``files:`` column names no channel.
     """
     sheet = Path(layout.sheet)
     table = _read_table(sheet)
@@ -120,6 +121,12 @@ def _movie(row: dict[Any, Any], layout: Layout, sheet: Path) -> Movie:
     name = row.pop("movie")
     dataset = row.pop("dataset", None)
     dataset = dataset if isinstance(dataset, str) else layout.dataset
+    if not _MOVIE_ID.match(dataset):
+        raise ConfigError(
+            f"'{dataset}' is not a usable dataset name",
+            where=f"{sheet}, movie {name}",
+            fix="use letters, digits, '_', '-' and '.': it names a folder",
+        )
     overrides = {
         key[len(_FILES_PREFIX) :]: row.pop(key)
         for key in [k for k in row if k.startswith(_FILES_PREFIX)]
@@ -137,4 +144,10 @@ def _movie(row: dict[Any, Any], layout: Layout, sheet: Path) -> Movie:
         text = chosen if isinstance(chosen, str) else spec.files
         text = text.replace("<movie>", name)
         paths[channel] = Path(layout.data_root) / dataset / text
-    return Movie(id=name, dataset=dataset, paths=paths, conditions=row)
+    folder = Path(layout.data_root) / dataset
+    masks = {
+        role: folder / spec.masks.replace("<movie>", name)
+        for role, spec in layout.roles.items()
+        if spec.masks is not None
+    }
+    return Movie(name, dataset, paths, masks, conditions=row)

@@ -14,6 +14,16 @@ from pydantic import Field, field_validator, model_validator
 
 from cyto_kedro.core.params import Params
 
+# Nodes that belong to no role are grouped under these names.
+_NODE_GROUPS = (
+    "experiment",
+    "ingest",
+    "networks",
+    "preprocessing",
+    "reporting",
+    "results",
+)
+
 
 class Channel(Params):
     """One raw image channel of every movie."""
@@ -93,6 +103,21 @@ class Layout(Params):
                         f"{owner} names channel '{channel}', which is not among the "
                         f"channels ({known})"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _names_are_distinct(self) -> Self:
+        pairs = {f"{effector}_{target}" for effector, target in self.pairs}
+        for role in self.roles:
+            if role in _NODE_GROUPS or role in pairs:
+                raise ValueError(f"a role cannot be called '{role}': the name is taken")
+        for kind in ("death", "live"):
+            named = [n for n, marker in self.markers.items() if marker.kind == kind]
+            if len(named) > 1:
+                raise ValueError(
+                    f"only one marker of kind '{kind}' is used, found: "
+                    f"{', '.join(named)}"
+                )
         return self
 
     def of_kind(self, kind: str) -> tuple[str, ...]:

@@ -45,13 +45,14 @@ def run_folder(output_root: Path, workflow: str, run_id: str) -> Path:
 
 
 def latest_complete_run(output_root: Path, workflow: str) -> str | None:
-    """Id of the newest run of a workflow whose metadata says that it completed."""
+    """Id of the newest run of a workflow that completed with all nodes and movies."""
     folder = Path(output_root) / workflow
     for run in sorted(folder.glob("run_*"), reverse=True):
         try:
             record = json.loads((run / "run_metadata.json").read_text("utf-8"))
         except (OSError, ValueError):
             continue  # interrupted before it wrote anything readable
-        if record.get("status") == "completed" and RUN_ID.match(run.name[4:]):
+        whole = record.get("status") == "completed" and not record.get("partial")
+        if whole and RUN_ID.match(run.name[4:]):
             return run.name[4:]
     return None

@@ -19,6 +19,7 @@ from cyto_kedro.core.experiment import Movie
 from cyto_kedro.core.layout import Layout
 from cyto_kedro.provenance.fingerprint import is_parameter
 from cyto_kedro.provenance.hashing import size_of
+from cyto_kedro.provenance.runs import METADATA
 
 # Given on the command line for the session, not for a node.
 _SESSION_PARAMETERS = {"movies"}
@@ -26,6 +27,7 @@ _SESSION_PARAMETERS = {"movies"}
 _SCRATCH_PER_RAW_BYTE = 2.0
 _SCRATCH_FLOOR = 50 * 2**20
 RAW_SUFFIX = ".raw"
+MASKS_SUFFIX = ".ready_masks"
 
 
 class PreflightHooks:
@@ -55,8 +57,9 @@ class PreflightHooks:
         used, inactive = _used_parameters()
         check_parameters(loader["parameters"], used, inactive)
         check_catalog(pipeline, catalog)
+        check_results_of_this_run(pipeline, catalog, layout)
         check_raw_files(pipeline, movies)
-        check_roots(layout)
+        check_roots(layout, movies)
         check_disk(layout, movies)
 
 
@@ -138,6 +141,44 @@ def check_catalog(pipeline: Pipeline, catalog: CatalogProtocol) -> None:
     )
 
 
+def check_results_of_this_run(
+    pipeline: Pipeline, catalog: CatalogProtocol, layout: Layout
+) -> None:
+    """A run folder is made by one run: nothing in it can be taken from an earlier one.
+
+    Raises:
+        ConfigError: The pipeline has no node, or nodes were left out whose results of
+            all movies others need.
+    """
+    if not pipeline.nodes:
+        raise ConfigError(
+            "This pipeline has no node",
+            where="--pipeline, --nodes, --tags, ... and the roles of globals.yml",
+            fix="contacts need an effector and a target role, killing a death marker",
+        )
+    needed = sorted(
+        name
+        for name in pipeline.inputs()
+        if name.endswith("@all") or _is_output(catalog.get(name), layout)
+    )
+    if needed:
+        raise ConfigError(
+            "The nodes chosen need results that this run would not make: "
+            + ", ".join(needed),
+            where="--from-nodes, --nodes, --tags, ...",
+            fix="run the whole pipeline with --only-missing-outputs: what is up to "
+            "date is not computed again",
+        )
+
+
+def _is_output(dataset: Any, layout: Layout) -> bool:
+    """Whether a dataset lies in a run folder and is made by nodes."""
+    path = getattr(dataset, "path", None)
+    if path is None or Path(path).name == METADATA:
+        return False
+    return Path(path).is_relative_to(layout.output_root)
+
+
 def check_raw_files(pipeline: Pipeline, movies: Iterable[Movie]) -> None:
     """The raw files of every channel that the pipeline reads must exist.
 
@@ -155,11 +196,17 @@ def check_raw_files(pipeline: Pipeline, movies: Iterable[Movie]) -> None:
         for channel in channels
         if not _raw_files(movie.paths[channel])
     ]
+    missing += [
+        f"  - movie {movie.id}, masks of role {role}: {path}"
+        for movie in movies
+        for role, path in movie.masks.items()
+        if f"{role}{MASKS_SUFFIX}" in pipeline.inputs() and not _raw_files(path)
+    ]
     if missing:
         raise InputError(
             "Raw files are missing:\n" + "\n".join(missing),
-            fix="check data_root, dataset and channels in globals.yml, and the movie "
-            "ids of the sheet",
+            fix="check data_root, dataset, channels and masks in globals.yml, and the "
+            "movie ids of the sheet",
         )
 
 
@@ -169,16 +216,18 @@ def _raw_files(path: Path) -> list[Path]:
     return sorted(path.parent.glob(path.name)) if path.parent.is_dir() else []
 
 
-def check_roots(layout: Layout) -> None:
+def check_roots(layout: Layout, movies: Iterable[Movie]) -> None:
     """Scratch and output must be writable and lie outside the raw data.
 
     Raises:
         StorageError: Names the root and the key in globals.yml.
     """
-    raw = (layout.data_root / layout.dataset).resolve()
+    datasets = {layout.dataset, *(movie.dataset for movie in movies)}
+    raw = [(layout.data_root / name).resolve() for name in datasets]
     for key in ("scratch_root", "output_root"):
         root: Path = getattr(layout, key)
-        if raw in (root.resolve(), *root.resolve().parents):
+        used = [root.resolve(), *((root / name).resolve() for name in datasets)]
+        if any(place.is_relative_to(folder) for place in used for folder in raw):
             raise StorageError(
                 f"{key} lies inside the raw data",
                 where=str(root),
@@ -205,7 +254,7 @@ def check_disk(layout: Layout, movies: Iterable[Movie]) -> None:
     raw = sum(
         size_of(found)
         for movie in movies
-        for path in movie.paths.values()
+        for path in (*movie.paths.values(), *movie.masks.values())
         for found in _raw_files(path)
     )
     needed = int(raw * _SCRATCH_PER_RAW_BYTE) + _SCRATCH_FLOOR

@@ -27,6 +27,7 @@ from cyto_kedro.provenance.sidecar import (
     content_of,
     drop_sidecar,
     read_sidecar,
+    set_aside_if_edited,
     write_sidecar,
 )
 
@@ -80,8 +81,12 @@ class ProvenanceHooks:
 
     @hook_impl
     def before_dataset_saved(self, dataset_name: str, node: Node) -> None:
-        """An output about to be overwritten is of unknown origin until it is whole."""
+        """An output about to be overwritten is of unknown origin until it is whole.
+
+        What somebody corrected by hand is set aside, never overwritten.
+        """
         for path in self._files_of(dataset_name, node):
+            set_aside_if_edited(path)
             drop_sidecar(path)
 
     @hook_impl
@@ -119,14 +124,15 @@ class ProvenanceHooks:
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline) -> None:
         """The run is complete: write its manifest."""
-        self._write_manifest()
+        self.write_manifest()
 
     @hook_impl
     def on_pipeline_error(self, error: Exception) -> None:
         """The run failed: what it made is still accounted for."""
-        self._write_manifest()
+        self.write_manifest()
 
-    def _write_manifest(self) -> None:
+    def write_manifest(self) -> None:
+        """Account for all that was read and written so far."""
         record = self._run.record
         if record is not None:
             outputs = sorted(self._written.values(), key=lambda item: item.uri)

@@ -75,8 +75,9 @@ class NodeTimes:
 class RunRecord:
     """What `run_metadata.json` says; written at start, after each movie and at the end.
 
-    ``status`` is running, completed, failed or interrupted. ``frames`` maps movies to
-    their analysed number of frames.
+    ``status`` is running, completed, failed or interrupted; ``partial`` says that only
+    some nodes or movies were asked for. ``frames`` maps movies to their analysed number
+    of frames.
     """
 
     layout: Layout
@@ -88,6 +89,7 @@ class RunRecord:
     started_at: str = field(default_factory=now)
     completed_at: str | None = None
     env: str | None = None
+    partial: bool = False
     parameters: dict[str, Any] = field(default_factory=dict)
     movies: dict[str, dict[str, Any]] = field(default_factory=dict)
     frames: dict[str, int] = field(default_factory=dict)
@@ -185,7 +187,8 @@ class RunRecord:
             "movies": [{"movie": k} | v for k, v in self.movies.items()],
             "total_frames": sum(self.frames.values()),
             "status": self.status,
-            "error": self.error,
+            "partial": self.partial,
+            "error": environment.without_secrets(self.error),
             "started_at": self.started_at,
             "completed_at": self.completed_at,
             "git_sha": sha,

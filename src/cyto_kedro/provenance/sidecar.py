@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from cyto_kedro.core.atomic import write_text
 from cyto_kedro.provenance.hashing import sha256_of, size_of
+
+logger = logging.getLogger(__name__)
 
 SUFFIX = ".sidecar.json"
 
@@ -62,6 +65,30 @@ def drop_sidecar(output: Path) -> None:
     made again, and never new data under an old sidecar.
     """
     sidecar_path(output).unlink(missing_ok=True)
+
+
+def set_aside_if_edited(output: Path) -> Path | None:
+    """Rename an output whose content is no longer what its sidecar says.
+
+    Returns:
+        Where the edited copy lies now; None if the output was not edited.
+    """
+    sidecar = read_sidecar(output)
+    if sidecar is None or not output.exists() or sha256_of(output) == sidecar.sha256:
+        return None
+    name = f"{output.stem}.edited_{sidecar.run_id}{output.suffix}"
+    kept = output.with_name(name)
+    number = 1
+    while kept.exists():
+        number += 1
+        kept = output.with_name(f"{output.stem}.edited_{number}{output.suffix}")
+    output.rename(kept)
+    logger.warning(
+        "%s was changed by hand and is about to be made anew; your copy is kept as %s",
+        output,
+        kept.name,
+    )
+    return kept
 
 
 def content_of(output: Path) -> tuple[str, int]:

@@ -108,8 +108,8 @@ class MovieRunner(AbstractRunner):
             listing = "\n".join(f"  - {name}: {why}" for name, why in failed.items())
             raise MoviesFailed(
                 f"{len(failed)} of {len(movies)} movies failed:\n{listing}",
-                fix="the other movies are complete; mend the cause and rerun with "
-                f"--params 'movies={';'.join(failed)}'",
+                fix="mend the cause and run again with --only-missing-outputs: what "
+                "is complete is not computed again",
             )
         return {}
 
