@@ -173,6 +173,8 @@ def check_results_of_this_run(
 
 def _is_output(dataset: Any, layout: Layout) -> bool:
     """Whether a dataset lies in a run folder and is made by nodes."""
+    if hasattr(dataset, "source_files"):
+        return False  # raw, or a view: it is asked for only by name
     path = getattr(dataset, "path", None)
     if path is None or Path(path).name == METADATA:
         return False
