@@ -34,6 +34,7 @@ from cyto_kedro.datasets.store import (
     publish_store,
 )
 from cyto_kedro.datasets.streaming import Window, write_frames
+from cyto_kedro.provenance.hashing import sha256_of
 
 
 def movie(n=4, height=7, width=9, dtype=np.uint16):
@@ -150,14 +151,45 @@ def test_what_is_no_stack_is_refused(tmp_path, kind, data):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_lost_frame_is_an_error_and_not_a_frame_without_cells(tmp_path):
-    dataset = OmeZarrDataset(tmp_path / "labels.zarr", kind="label")
-    labels = np.zeros((3, 4, 4), np.uint32)
-    dataset.save(labels)
-    np.testing.assert_array_equal(dataset.load().compute(), labels)
-    (tmp_path / "labels.zarr/0/c/1/0/0").unlink()
+def test_a_lost_image_frame_is_an_error_and_not_a_black_frame(tmp_path, caplog):
+    dataset = OmeZarrDataset(tmp_path / "image.zarr")
+    stack = np.zeros((3, 4, 4), np.uint16)
+    dataset.save(stack)
+    np.testing.assert_array_equal(dataset.load().compute(), stack)
+    (tmp_path / "image.zarr/0/c/1/0/0").unlink()
     with pytest.raises(InputError, match=r"(?s)missing.*frame 1"):
         dataset.load().compute()
+    assert not caplog.records
+
+
+def test_a_frame_cleared_by_hand_has_no_cells_and_is_named(tmp_path, caplog):
+    labels = movie(5, dtype=np.uint32) + 1
+    labels[0] = 0
+    dataset = OmeZarrDataset(tmp_path / "labels.zarr", kind="label")
+    dataset.save(labels)
+    np.testing.assert_array_equal(dataset.load().compute(), labels)
+    assert not caplog.records  # a frame that the pipeline found empty is no news
+    array = zarr.open_group(tmp_path / "labels.zarr", mode="r+")["0"]
+    for frame in (1, 3):
+        array[frame] = labels[frame] = 0
+        assert not (tmp_path / f"labels.zarr/0/c/{frame}/0/0").exists()
+    np.testing.assert_array_equal(dataset.load().compute(), labels)
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert record.getMessage().endswith("without cells: 1, 3")
+
+
+@pytest.mark.parametrize("kind", ["image", "label"])
+def test_equal_content_has_an_equal_hash(tmp_path, kind):
+    dataset = OmeZarrDataset(tmp_path / "stack.zarr", kind=kind)
+    dataset.save(movie(dtype=np.uint32))
+    first = sha256_of(tmp_path / "stack.zarr")
+    dataset.save(movie(dtype=np.uint32))
+    assert sha256_of(tmp_path / "stack.zarr") == first
+    facts = json.loads((tmp_path / "stack.zarr/zarr.json").read_text())
+    assert facts["attributes"]["ome"]["multiscales"][0]["name"] == "stack"
+    dataset.save(movie(dtype=np.uint32) + 1)
+    assert sha256_of(tmp_path / "stack.zarr") != first
 
 
 def test_a_damaged_chunk_names_its_frame(tmp_path):

@@ -6,12 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import dask.array as da
-import numpy as np
-
 from cyto_kedro.core.errors import InputError
 from cyto_kedro.core.experiment import Movie, read_experiment
-from cyto_kedro.core.frames import map_frames
+from cyto_kedro.core.labels import label_stack
 from cyto_kedro.core.layout import Channel, Layout
 from cyto_kedro.core.raw import RawChannel
 from cyto_kedro.datasets.base import ReadOnlyDataset
@@ -148,40 +145,10 @@ class MasksDataset(_MovieDataset):
         raw = read_stack(self.path, None, None)
         return replace(
             raw,
-            data=as_labels(raw.data, raw.source),
+            data=label_stack(raw.data, raw.source),
             movie=self._movie,
             channel=self._name,
         )
-
-
-def as_labels(stack: da.Array, source: str) -> da.Array:
-    """Integer labels as uint32, lazily.
-
-    Raises:
-        InputError: The dtype is no integer; when computed: a label is negative or
-            above 2^32 - 1.
-    """
-    if stack.dtype == np.uint32:
-        return stack
-    if stack.dtype.kind not in "iu":
-        raise InputError(
-            f"Masks must be integers, not {stack.dtype}",
-            where=source,
-            fix="export label images, with one integer per cell",
-        )
-    if stack.dtype.kind == "u" and stack.dtype.itemsize < 4:
-        return stack.astype(np.uint32)
-
-    def checked(plane: np.ndarray, frame: int) -> np.ndarray:
-        if plane.size and (plane.min() < 0 or plane.max() > np.iinfo(np.uint32).max):
-            raise InputError(
-                f"Labels from {plane.min()} to {plane.max()} are out of range",
-                where=f"{source}, frame {frame}",
-                fix="labels are integers from 0 (background) to 4294967295",
-            )
-        return plane.astype(np.uint32)
-
-    return map_frames(checked, stack, dtype=np.uint32, with_index=True)
 
 
 def _ctc_files(path: Path) -> Path:

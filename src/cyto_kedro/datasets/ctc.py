@@ -13,8 +13,8 @@ import pandas as pd
 from cyto_kedro.core.atomic import staged
 from cyto_kedro.core.errors import ConfigError, InputError
 from cyto_kedro.core.frames import as_frames, over_frames
+from cyto_kedro.core.labels import label_stack
 from cyto_kedro.datasets.base import PathDataset
-from cyto_kedro.datasets.channel import as_labels
 from cyto_kedro.datasets.ctc_tracks import (
     in_um,
     joined,
@@ -92,7 +92,7 @@ class CtcTracksDataset(PathDataset[LabelledTracks, LabelledTracks]):
         """The masks as uint32, lazily, and table EXCHANGED_TRACKS."""
         listing, pattern = self._form()
         raw = read_stack(self.path / pattern, None, None)
-        labels = as_labels(raw.data, raw.source)
+        labels = label_stack(raw.data, raw.source)
         first = min(_number(path) for path in files_of(self.path / pattern))
         table = read_listing(listing)
         table[["first", "last"]] -= first

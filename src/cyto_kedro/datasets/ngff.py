@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,6 +17,8 @@ from cyto_kedro.datasets.units import to_min, to_um
 if TYPE_CHECKING:
     import zarr
 
+logger = logging.getLogger(__name__)
+
 _MARKERS = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
 #: Array attribute of our stores: each frame is one chunk, and none is left out.
 EVERY_FRAME_WRITTEN = "every_frame_written"
@@ -28,13 +31,17 @@ def is_zarr(path: Path) -> bool:
     return any((path / name).is_file() for name in _MARKERS)
 
 
-def read_ngff(path: Path, index: int | None, axes: str | None) -> RawChannel:
+def read_ngff(
+    path: Path, index: int | None, axes: str | None, lost_is_empty: bool = False
+) -> RawChannel:
     """A channel from an OME-Zarr image at full resolution, or from a Zarr array.
 
     Args:
         path: Folder of the image group or array.
         index: Channel of a multi-channel image.
         axes: Axis letters where the store does not say.
+        lost_is_empty: A frame without a chunk in a store of ours is a frame of zeros,
+            with a warning, and no error.
 
     Raises:
         InputError: The store is damaged, no single image, or no 2D movie.
@@ -52,9 +59,18 @@ def read_ngff(path: Path, index: int | None, axes: str | None) -> RawChannel:
         ) from exc
     plan = plan_planes(names, array.shape, source=str(path), index=index, declared=axes)
 
+    lost = lost_frames(array, path) if lost_is_empty and _is_ours(array) else []
+    if lost:
+        logger.warning(
+            "%s: frames without content are taken as frames without cells: %s",
+            path,
+            ", ".join(map(str, lost)),
+        )
+
     def read(frame: int) -> np.ndarray:
         at = plan.at(frame)
-        _require_chunk(array, path, at)
+        if frame not in lost:
+            _require_chunk(array, path, at)
         return np.asarray(array[at])
 
     stack = PlaneStack((plan.n_frames, *plan.plane_shape), array.dtype, read, str(path))
@@ -107,11 +123,26 @@ def _calibration(
     return (None if y is None or x is None else (y, x)), interval
 
 
+def lost_frames(array: zarr.Array, path: Path) -> list[int]:
+    """Frames of a store of ours, one chunk each, that have no chunk."""
+    return [
+        frame
+        for frame in range(array.shape[0])
+        if not _chunk(array, path, (frame,)).is_file()
+    ]
+
+
+def _is_ours(array: zarr.Array) -> bool:
+    return bool(array.attrs.get(EVERY_FRAME_WRITTEN))
+
+
+def _chunk(array: zarr.Array, path: Path, at: tuple[int, ...]) -> Path:
+    return path / array.path / array.metadata.encode_chunk_key((*at, 0, 0))
+
+
 def _require_chunk(array: zarr.Array, path: Path, at: tuple[int, ...]) -> None:
-    """A lost chunk of a store of ours would read as zeros: as a frame without cells."""
-    if not array.attrs.get(EVERY_FRAME_WRITTEN):
-        return
-    if not (path / array.path / array.metadata.encode_chunk_key((*at, 0, 0))).is_file():
+    """A lost chunk of a store of ours would read as zeros: as a black frame."""
+    if _is_ours(array) and not _chunk(array, path, at).is_file():
         raise InputError(
             "A frame is missing from the store",
             where=f"{path}, frame {at[0]}",

@@ -14,8 +14,8 @@ from cyto_kedro.core.atomic import staged
 from cyto_kedro.core.calibration import Calibration
 from cyto_kedro.core.errors import ConfigError, InputError
 from cyto_kedro.core.frames import as_frames, compute_frame
+from cyto_kedro.core.labels import label_stack
 from cyto_kedro.datasets.base import PathDataset
-from cyto_kedro.datasets.channel import as_labels
 from cyto_kedro.datasets.ngff import read_ngff
 from cyto_kedro.datasets.preview import frame_preview
 from cyto_kedro.datasets.store import Kind, create_store
@@ -61,9 +61,16 @@ class OmeZarrDataset(PathDataset[da.Array | np.ndarray, da.Array]):
         self._calibration = None if calibration is None else Path(calibration)
 
     def load(self) -> da.Array:
-        """The stack, one lazy chunk per frame."""
-        raw = read_ngff(self.path, None, None)
-        return as_labels(raw.data, raw.source) if self.kind == "label" else raw.data
+        """The stack, one lazy chunk per frame.
+
+        A label frame without a chunk has no cells, and a warning names it; an image
+        frame without one is an error when it is computed.
+        """
+        if self.kind == "image":
+            return read_ngff(self.path, None, None).data
+        # Zarr deletes the chunk of a frame whose cells were all erased by hand.
+        raw = read_ngff(self.path, None, None, lost_is_empty=True)
+        return label_stack(raw.data, raw.source)
 
     def save(self, data: da.Array | np.ndarray) -> None:
         """Compute and write all frames, then publish the store.
@@ -77,7 +84,9 @@ class OmeZarrDataset(PathDataset[da.Array | np.ndarray, da.Array]):
         scale = self._scale()
         self.last_save = None
         with staged(self.path) as stage:
-            array = create_store(stage, stack.shape, stack.dtype, self.kind, scale)
+            array = create_store(
+                stage, stack.shape, stack.dtype, self.kind, scale, self.path.stem
+            )
             self.last_save = write_frames(array, stack, where=str(self.path))
 
     def preview(self) -> ImagePreview:

@@ -19,7 +19,7 @@ import numpy as np
 
 from cyto_kedro.core.atomic import STAGING_SUFFIX, publish
 from cyto_kedro.core.errors import StorageError
-from cyto_kedro.datasets.ngff import EVERY_FRAME_WRITTEN
+from cyto_kedro.datasets.ngff import EVERY_FRAME_WRITTEN, lost_frames
 
 if TYPE_CHECKING:
     import zarr
@@ -47,6 +47,7 @@ def create_store(
     dtype: np.dtype | type,
     kind: Kind = "image",
     scale: tuple[float, float, float] | None = None,
+    name: str | None = None,
 ) -> zarr.Array:
     """Create an empty OME-Zarr store, or open the one that somebody just created.
 
@@ -56,6 +57,8 @@ def create_store(
         dtype: Type of the pixels.
         kind: Image, or label image.
         scale: Minutes per frame, and row and column size in um, if known.
+        name: Name of the image in its metadata; of a store made under a staging name,
+            the final one. The folder's by default.
 
     Returns:
         The full-resolution array, open for writing.
@@ -71,7 +74,7 @@ def create_store(
     private = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}{STAGING_SUFFIX}")
     try:
         group = zarr.open_group(
-            private, mode="w", attributes=_attributes(path.stem, kind, scale)
+            private, mode="w", attributes=_attributes(name or path.stem, kind, scale)
         )
         group.create_array(
             _LEVEL,
@@ -101,14 +104,7 @@ def open_store(path: Path) -> zarr.Array:
 
 def missing_frames(path: Path) -> list[int]:
     """Frames of a store that were not written yet."""
-    array = open_store(path)
-    return [
-        frame
-        for frame in range(array.shape[0])
-        if not (
-            path / _LEVEL / array.metadata.encode_chunk_key((frame, 0, 0))
-        ).is_file()
-    ]
+    return lost_frames(open_store(path), path)
 
 
 def publish_store(stage: Path, final: Path) -> None:

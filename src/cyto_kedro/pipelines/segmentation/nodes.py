@@ -8,11 +8,11 @@ import pandas as pd
 
 from cyto_kedro.core.calibration import Calibration
 from cyto_kedro.core.frames import map_frames
+from cyto_kedro.core.labels import label_stack
 from cyto_kedro.core.raw import RawChannel, select
 from cyto_kedro.methods.preprocessing.registered import RegisteredFrames
 from cyto_kedro.methods.segmentation import build_segmenter, clean_labels
 from cyto_kedro.methods.segmentation.margins import within_data
-from cyto_kedro.methods.segmentation.ready_masks import check_masks
 from cyto_kedro.pipelines.segmentation.params import SegmentationParams
 
 
@@ -60,7 +60,6 @@ def import_masks(
     Raises:
         InputError: dtype, shape or ids are not those of masks of this movie.
     """
-    shape = calibration.n_frames, calibration.height_px, calibration.width_px
     where = f"ready masks of movie {calibration.movie}: {masks.source}"
-    checked = check_masks(select(masks, calibration), shape, where=where)
-    return RegisteredFrames.of(checked, drift, "nearest").through([], {})
+    labels = label_stack(select(masks, calibration), where)
+    return RegisteredFrames.of(labels, drift, "nearest").through([], {})
