@@ -219,3 +219,12 @@ def test_the_data_dictionary_names_every_result_column_and_condition():
     assert whole == [*EXPERIMENT_RESULT.columns, "donor"]
     assert table["meaning"].str.len().min() > 0
     assert not table.duplicated(["table", "column"]).any()
+
+
+def test_the_data_dictionary_shows_the_columns_of_channels_readably():
+    table = dictionary_table(pd.DataFrame({"dataset": ["d"], "movie": ["a"]}))
+    tracks = table[table["table"] == "tracks"]
+    assert set(tracks["file"]) == {"<role>/tracks.parquet"}
+    named = set(tracks["column"])
+    assert {"mean_<channel>", "background_<channel>"} <= named
+    assert not table["column"].str.contains(r"[\^$+]").any()

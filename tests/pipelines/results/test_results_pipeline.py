@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import yaml
 from kedro.validation.type_extractor import TypeExtractor
 
+from cyto_kedro.core import schemas
 from cyto_kedro.core.calibration import Calibration
 from cyto_kedro.core.layout import Layout
 from cyto_kedro.core.schemas import (
@@ -20,11 +22,12 @@ from cyto_kedro.core.schemas import (
     FRAME_COUNTS,
     FRAME_STATS,
 )
+from cyto_kedro.core.table import TableSpec
 from cyto_kedro.core.tags import EXPERIMENT
 from cyto_kedro.pipelines.kinematics.nodes import measure_motion
 from cyto_kedro.pipelines.kinematics.params import KinematicsParams
 from cyto_kedro.pipelines.results import create_pipeline
-from cyto_kedro.pipelines.results.nodes import summarise
+from cyto_kedro.pipelines.results.nodes import data_dictionary, summarise
 from cyto_kedro.pipelines.results.params import ResultsParams
 from tables import filled, tracks_table
 
@@ -54,6 +57,46 @@ def pipeline_of(**changes):
 def test_the_shipped_parameters_are_valid_and_are_the_defaults():
     text = (CONF / "parameters_results.yml").read_text()
     assert ResultsParams(**yaml.safe_load(text)["results"]) == ResultsParams()
+
+
+def tables_of_the_catalog(name, root):
+    """Table contract by the file that the catalog writes, its names in braces."""
+    text = (CONF / name).read_text().replace("${globals:", "$(")
+    entries = yaml.safe_load(text).values()
+    return {
+        re.sub(r"\{\w+\}", "*", path): entry["validator"]
+        for entry in entries
+        if "validator" in entry
+        for path in [entry["filepath"].removeprefix(root)]
+    }
+
+
+def test_the_data_dictionary_lists_the_tables_and_files_of_the_catalog():
+    sheet = pd.DataFrame({"dataset": ["d"], "movie": ["a"]})
+    listed = data_dictionary(sheet)[["storage", "table", "file"]].drop_duplicates()
+    spec_of = {
+        f"cyto_kedro.core.schemas.{key}": spec.name
+        for key, spec in vars(schemas).items()
+        if isinstance(spec, TableSpec)
+    }
+    for storage, catalog, root, suffix in (
+        ("output", "catalog_reporting.yml", "$(output_root}/<workflow>/<run>/", ".csv"),
+        (
+            "scratch",
+            "catalog_intermediate.yml",
+            "$(scratch_root}/<dataset>/<movie>/<workflow>/",
+            ".parquet",
+        ),
+    ):
+        written = {
+            (path.replace(".parquet", suffix), spec_of[contract])
+            for path, contract in tables_of_the_catalog(catalog, root).items()
+        }
+        rows = listed[listed["storage"] == storage]
+        files = rows["file"].str.replace(
+            r"<effector>_<target>|<(?:target|role|channel)>", "*", regex=True
+        )
+        assert set(zip(files, rows["table"], strict=True)) == written
 
 
 def test_nodes_are_named_tagged_and_typed():

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from cyto_kedro.core import schemas
 from cyto_kedro.core.schemas import EXPERIMENT_RESULT
-from cyto_kedro.core.table import TableSpec
+from cyto_kedro.methods.results.dictionary import dictionary_rows
 
 logger = logging.getLogger(__name__)
 
@@ -48,27 +47,14 @@ def experiment_table(
 
 
 def dictionary_table(conditions: pd.DataFrame) -> pd.DataFrame:
-    """Every column of every table: dtype, unit, whether it may be empty, meaning.
+    """Every column that a run writes: table, file, dtype, unit, nullable, meaning.
 
     Args:
         conditions: The sheet, whose condition columns end the experiment table.
     """
-    specs = [spec for spec in vars(schemas).values() if isinstance(spec, TableSpec)]
-    rows = [row for spec in specs for row in spec.dictionary()]
-    sheet = _without_clashes(conditions)
-    rows += [
-        {
-            "table": EXPERIMENT_RESULT.name,
-            "column": name,
-            "dtype": str(sheet[name].dtype),
-            "unit": "",
-            "nullable": True,
-            "meaning": "condition column of the experiment sheet",
-        }
-        for name in sheet.columns
-        if name not in _KEYS
-    ]
-    return pd.DataFrame(rows)
+    sheet = _without_clashes(conditions).drop(columns=list(_KEYS))
+    dtypes = {str(name): str(dtype) for name, dtype in sheet.dtypes.items()}
+    return pd.DataFrame(dictionary_rows(dtypes))
 
 
 def _without_clashes(conditions: pd.DataFrame) -> pd.DataFrame:

@@ -88,7 +88,7 @@ def collect_results(
 
 
 def data_dictionary(conditions: pd.DataFrame) -> pd.DataFrame:
-    """Every column of every table with dtype, unit and meaning.
+    """Every column that a run writes, with its file, dtype, unit and meaning.
 
     Args:
         conditions: The sheet, whose condition columns are listed too.

@@ -1,0 +1,70 @@
+"""Which tables a run writes, under which names, and what their columns mean."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cyto_kedro.core import schemas
+from cyto_kedro.core.table import TableSpec
+
+# Below the folder of the run; each table lies beside it as Parquet too.
+OUTPUT: tuple[tuple[str, TableSpec], ...] = (
+    ("experiment_results.csv", schemas.EXPERIMENT_RESULT),
+    ("survival.csv", schemas.SURVIVAL),
+    ("<movie>/result_table.csv", schemas.RESULT),
+    ("<movie>/cells.csv", schemas.CELLS),
+    ("<movie>/<role>_track_summary.csv", schemas.TRACK_SUMMARY),
+    ("<movie>/<role>_msd.csv", schemas.MSD),
+    ("<movie>/<effector>_<target>_contact_episodes.csv", schemas.EPISODES),
+    ("<movie>/<target>_deaths.csv", schemas.DEATHS),
+    ("<movie>/<target>_attribution.csv", schemas.ATTRIBUTION),
+    ("<movie>/<target>_attribution_chance.csv", schemas.ATTRIBUTION_CHANCE),
+    ("<movie>/<target>_killers.csv", schemas.KILLERS),
+    ("<movie>/network_metrics.csv", schemas.NETWORK_METRICS),
+)
+# Below <scratch_root>/<dataset>/<movie>/<workflow>.
+SCRATCH: tuple[tuple[str, TableSpec], ...] = (
+    ("frame_stats.parquet", schemas.FRAME_STATS),
+    ("drift.parquet", schemas.DRIFT),
+    ("<channel>/intensity_range.parquet", schemas.INTENSITY_RANGE),
+    ("<role>/detections.parquet", schemas.DETECTIONS),
+    ("<role>/frame_counts.parquet", schemas.FRAME_COUNTS),
+    ("<role>/tracks.parquet", schemas.TRACKS),
+    ("<role>/kinematics.parquet", schemas.KINEMATICS),
+    ("<effector>_<target>/contacts.parquet", schemas.CONTACTS),
+    ("<target>/viability.parquet", schemas.VIABILITY),
+)
+
+
+def dictionary_rows(conditions: dict[str, str]) -> list[dict[str, Any]]:
+    """One row per column: table, storage, file, column, dtype, unit, meaning.
+
+    Args:
+        conditions: dtype of each condition column, which end the experiment table.
+    """
+    rows: list[dict[str, Any]] = []
+    for storage, tables in (("output", OUTPUT), ("scratch", SCRATCH)):
+        for file, spec in tables:
+            start = {"table": spec.name, "storage": storage, "file": file}
+            rows += [
+                start | row | {"column": _readable(row["column"])}
+                for row in spec.dictionary()
+            ]
+            if spec is schemas.EXPERIMENT_RESULT:
+                rows += [start | _condition(*item) for item in conditions.items()]
+    return rows
+
+
+def _condition(name: str, dtype: str) -> dict[str, Any]:
+    return {
+        "column": name,
+        "dtype": dtype,
+        "unit": "",
+        "nullable": True,
+        "meaning": "condition column of the experiment sheet",
+    }
+
+
+def _readable(column: str) -> str:
+    """``mean_<channel>`` for the pattern ``^mean_.+$``; other names as they are."""
+    return column.removeprefix("^").removesuffix("$").replace(".+", "<channel>")
