@@ -175,7 +175,9 @@ def _survival_pictures(
         drawn = survival_curves(survival, [g["group"] for g in chosen], role)
         stream = io.BytesIO()
         drawn.savefig(stream, format="svg", metadata={"Date": None})
-        deaths = ", ".join(f"{g['group']} {g['n_deaths']} deaths" for g in chosen)
+        deaths = ", ".join(
+            f"{_plural(g['n_deaths'], 'death')} in {g['group']}" for g in chosen
+        )
         alt = f"Kaplan-Meier survival of {role} cells with 95 % bands: {deaths}"
         pictures.append(
             Picture(f"survival_{role}", alt, stream.getvalue(), "svg", True)
@@ -202,8 +204,8 @@ def _comparison_facts(comparison: dict[str, Any] | None) -> list[tuple[str, str]
                 facts.append((f"{name}: specific lysis", lysis))
         if found["test"] is not None:
             test = found["test"]
-            facts.append((f"{role}: log-rank over cells", f"p = {_p(test['p_cells'])}"))
-            facts.append((f"{role}: permuting movies", f"p = {_p(test['p_movies'])}"))
+            facts.append((f"{role}: log-rank over cells", _p(test["p_cells"])))
+            facts.append((f"{role}: permuting movies", _p(test["p_movies"])))
     return facts
 
 
@@ -290,7 +292,7 @@ def _percent(value: float | None) -> str:
 def _p(value: float | None) -> str:
     if value is None:
         return "not defined"
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
 
 
 def _plural(count: int, noun: str) -> str:
