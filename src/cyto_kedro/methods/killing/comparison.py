@@ -207,7 +207,7 @@ def _statement(records: list[dict[str, Any]]) -> str:
     conditions = [r for r in records if r["level"] != "movie"] or records
     counts = "; ".join(
         f"{r['group']}: {r['n_movies']} movie(s), {r['n_at_risk']} cells at risk, "
-        f"{r['n_deaths']} dead"
+        f"{r['n_deaths']} deaths"
         for r in conditions
     )
     few = min((r["n_movies"] for r in conditions), default=0) < 3
