@@ -47,7 +47,8 @@ def measure(folder: Path, options: argparse.Namespace) -> None:
 
     project = folder / "project"
     project.mkdir(parents=True)
-    shutil.copy(REPOSITORY / "pyproject.toml", project)
+    for name in ("pyproject.toml", ".telemetry"):
+        shutil.copy(REPOSITORY / name, project)
     shutil.copytree(REPOSITORY / "conf", project / "conf")
     (project / "src").mkdir()  # Kedro insists on it
     raw = project / "data" / "01_raw" / "example"

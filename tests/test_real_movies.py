@@ -28,7 +28,8 @@ def test_migrating_nuclei(tmp_path, real_data):
     summary = json.loads((movie / "summary.json").read_text())
     assert summary["n_frames"] == 48
     nuclei = summary["roles"]["nucleus"]
-    assert 7 <= nuclei["median_cells_per_frame"] <= 12
+    # The reference labels hold 9 to 16 nuclei per frame, 13 in the median.
+    assert 11 <= nuclei["median_cells_per_frame"] <= 16
     # Nuclei stay in view for hours: tracks must not break at every frame.
     assert nuclei["median_track_min"] >= 60
     table = pd.read_parquet(movie / "result_table.parquet")
