@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 
 import pytest
+
 from project import Project
 
 pytestmark = pytest.mark.slow
@@ -75,7 +76,8 @@ CASES = {
     "missing raw files": (
         GLOBALS,
         "channels: {tcell: {files: <movie>/tcell.ome.tif}, "
-        "cancer: {files: <movie>/nothing_*.tif}, death: {files: <movie>/death.ome.zarr}}",
+        "cancer: {files: <movie>/nothing_*.tif}, "
+        "death: {files: <movie>/death.ome.zarr}}",
         [],
         ["Raw files are missing", "killing_A1", "cancer", "nothing_*.tif"],
     ),
