@@ -1,13 +1,16 @@
 """Tracking against hand truth and in time, beside laptrack in the same run.
 
-    python benchmarks/tracking.py --data DIR [--repeat 3] [--only speed ctc 1 3 5 7]
+    python benchmarks/tracking.py --data DIR [--repeat 3]
+                                  [--only speed ctc btrack 1 3 5 7]
 
-DIR holds `ctc_cellmigration/02_GT` (Cell Tracking Challenge layout) and
-`tracking_tables/sparse{1,3,5,7}`. Scores of the first are by py-ctcmetrics; those of
-the tables are the connection Jaccard TP / (TP + FP + FN) over all true links, divisions
-included, of the detections that belong to a true track (the definition of
-laptrack-optimisation, Fukai & Kawaguchi 2023). Data: Tinevez & Jacquemet, zenodo
-6087728, CC BY 4.0.
+DIR holds `ctc_cellmigration/02_GT` (Cell Tracking Challenge layout),
+`tracking_tables/sparse{1,3,5,7}` and `tracking_tables/btrack_*`. Scores of the first
+are by py-ctcmetrics; those of the tables are the connection Jaccard
+TP / (TP + FP + FN) over all true links, divisions included, of the detections that
+belong to a true track (the definition of laptrack-optimisation, Fukai & Kawaguchi
+2023). Data: Tinevez & Jacquemet, zenodo 6087728, CC BY 4.0. btrack's points (of its
+tests, MIT; pixel size unknown and taken as above) are scored the same way, whole and
+with every tenth frame only.
 
 laptrack runs with hand-set distances (on every frame those of the published baseline,
 on every k-th frame ones that come close to its published tuned Jaccard of
@@ -19,6 +22,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import json
 import statistics
 import tempfile
 import time
@@ -37,7 +41,13 @@ from cyto_kedro.methods.tracking import TRACKERS
 PIXEL_UM = 1 / 1.5779
 METRICS = ["Valid", "DET", "LNK", "TRA", "CHOTA", "CT", "BC"]
 # Linking and splitting distance of laptrack, in pixels of the movie.
-LAPTRACK_PX = {1: (11.9, 25.8), 3: (25.0, 30.0), 5: (35.0, 40.0), 7: (45.0, 50.0)}
+LAPTRACK_PX = {
+    1: (11.9, 25.8),
+    3: (25.0, 30.0),
+    5: (35.0, 40.0),
+    7: (45.0, 50.0),
+    10: (30.0, 40.0),
+}
 Track = Callable[[pd.DataFrame, Calibration], pd.DataFrame]
 
 
@@ -131,6 +141,30 @@ def sparse_movie(folder: Path) -> tuple[pd.DataFrame, set]:
     return table, links(truth.assign(parent_track_id=ids))
 
 
+def btrack_movie(folder: Path, step: int) -> tuple[pd.DataFrame, set]:
+    """Every ``step``-th frame of btrack's points, and the true links.
+
+    The truth lists the points of each track. In three places a track ends where two
+    begin in the next frame and nothing else does: these are taken as divisions.
+    """
+    points = pd.read_csv(folder / "btrack_points.csv")
+    truth = json.loads((folder / "btrack_ground_truth.json").read_text("utf-8"))
+    for track, rows in truth.items():
+        points.loc[rows, "track_id"] = int(track)
+    label = points.groupby("t").cumcount() + 1
+    ends = points.groupby("track_id")["t"].max()
+    starts = points.groupby("track_id")["t"].min()
+    mother = {end + 1: track for track, end in ends.items()}
+    parents = starts.map(mother)
+    kept = points.assign(
+        frame=points["t"] // step,
+        label=label,
+        parent_track_id=points["track_id"].map(parents),
+    )[points["t"] % step == 0]
+    table = detections(kept["frame"], kept["label"], kept["y"], kept["x"])
+    return table, links(kept)
+
+
 def synthetic_movie(n_cells: int, n_frames: int, missed: float = 0.02) -> pd.DataFrame:
     """Diffusing cells in a 1200 x 1200 px frame, some of them missed."""
     rng = np.random.default_rng(0)
@@ -196,6 +230,16 @@ def report(case: str, rows: dict[str, dict[str, float]]) -> None:
     print(f"\n{case}\n{table.to_string(float_format=lambda v: f'{v:.4f}')}")
 
 
+def agreement(found: set, truth: set) -> dict[str, float]:
+    """Precision, recall and Jaccard of the links."""
+    hits = len(found & truth)
+    return {
+        "precision": hits / len(found),
+        "recall": hits / len(truth),
+        "Jaccard": hits / len(found | truth),
+    }
+
+
 def speed(seconds: float, peer: float, table: pd.DataFrame) -> dict[str, float]:
     """Milliseconds per 1000 detections and the factor to laptrack."""
     return {"ms/1000": seconds * 1e6 / len(table), "x laptrack": peer / seconds}
@@ -207,7 +251,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument(
-        "--only", nargs="*", default=["speed", "ctc", "1", "3", "5", "7"]
+        "--only", nargs="*", default=["speed", "ctc", "btrack", "1", "3", "5", "7"]
     )
     options = parser.parse_args()
     if "ctc" in options.only:
@@ -237,6 +281,15 @@ def main() -> None:
                 for name, run in runs.items()
             }
             report(f"{n_cells} cells x {n_frames} frames, 2 % missed", rows)
+    for step in (1, 10) if "btrack" in options.only else ():
+        table, truth_links = btrack_movie(options.data / "tracking_tables", step)
+        n_frames = int(table["frame"].max()) + 1
+        field = Calibration.regular((n_frames, 1200, 1600), PIXEL_UM)
+        runs = timed(table, field, methods(step), options.repeat)
+        rows = {
+            name: agreement(links(run[0]), truth_links) for name, run in runs.items()
+        }
+        report(f"btrack, every {step}. frame, {len(table)} detections", rows)
     for step in (1, 3, 5, 7):
         if str(step) not in options.only:
             continue

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import xml.etree.ElementTree as ET
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -88,3 +90,34 @@ def test_every_kth_frame(step, goal, make, real_data):
     shape = (int(cells["frame"].max()) + 1, 1024, 1024)
     found = edges(table, Calibration.regular(shape, PIXEL_UM), LapOptions())
     assert len(found & truth) / len(found | truth) >= goal
+
+
+def btrack_truth(folder, step):
+    """Every ``step``-th frame of btrack's points, and pairs of rows that are linked."""
+    points = pd.read_csv(folder / "btrack_points.csv")
+    tracks = json.loads((folder / "btrack_ground_truth.json").read_text("utf-8"))
+    kept = [[i for i in rows if points["t"][i] % step == 0] for rows in tracks.values()]
+    truth = {pair for rows in kept for pair in pairwise(rows)}
+    # The file has no parents; where two tracks begin, one ends in the frame before.
+    end = {points["t"][rows[-1]]: k for k, rows in enumerate(tracks.values())}
+    for k, rows in enumerate(tracks.values()):
+        before = points["t"][rows[0]] - 1
+        if before in end:
+            truth.add((kept[end[before]][-1], kept[k][0]))
+    return points, sorted(i for rows in kept for i in rows), truth
+
+
+@pytest.mark.parametrize("step, goal", [(1, 0.999), (10, 0.95)])
+def test_btrack_points(step, goal, make, real_data):
+    """Precision, recall and Jaccard of the links, three divisions included."""
+    points, rows, truth = btrack_truth(real_data / "tracking_tables", step)
+    assert len(points) == 1399
+    assert len(truth) == len(rows) - 1, "one family: every point but one has one before"
+    part = points.iloc[rows]
+    table = make(part["t"] // step, part["y"], part["x"])
+    field = Calibration.regular((500 // step, 1200, 1600))
+    found = {(rows[i], rows[j]) for i, j in edges(table, field, LapOptions())}
+    hits = len(found & truth)
+    assert hits / len(found) >= goal
+    assert hits / len(truth) >= goal
+    assert hits / len(found | truth) >= goal
