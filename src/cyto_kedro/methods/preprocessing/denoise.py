@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,6 +11,10 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from cyto_kedro.core.params import Params
+
+# Where the median lies, in units of the noise, when ANTs sees a frame: of 5, 10, 20 and
+# 40 the least change of the mean and the least noise left on simulated cells.
+_ANTS_LEVEL = 5.0
 
 
 class NoDenoise(Params):
@@ -56,6 +61,18 @@ class NonLocalMeansDenoise(Params):
     )
 
 
+class AntsDenoise(Params):
+    """ANTs' adaptive non-local means (Manjon 2010, doi:10.1002/jmri.22003)."""
+
+    name: Literal["ants"] = "ants"
+    patch_px: int = Field(
+        default=1, ge=1, le=5, description="radius of the patches compared (px)"
+    )
+    search_px: int = Field(
+        default=2, ge=1, le=10, description="largest distance of two patches (px)"
+    )
+
+
 def no_denoise(plane: np.ndarray, options: NoDenoise) -> np.ndarray:
     """The frame itself."""
     return plane
@@ -95,6 +112,39 @@ def non_local_means(plane: np.ndarray, options: NonLocalMeansDenoise) -> np.ndar
     ) * np.float64(sigma)
 
 
+def ants(plane: np.ndarray, options: AntsDenoise) -> np.ndarray:
+    """ANTs' filter, for the noise of each place in this frame; float32.
+
+    The filter takes patches for alike by the *ratio* of their means, so that the
+    camera's offset would decide what it does (an offset of 10,000 adds noise). Frames
+    are therefore handed over with the dark half at a fixed multiple of the noise, and
+    grey values that differ by a gain and an offset are denoised alike.
+    """
+    values = plane.astype(np.float64)
+    sigma = noise_level(values)
+    if sigma == 0 or not np.isfinite(values).all():
+        return plane
+    library = _ants_library()
+    level = float(np.median(values)) - _ANTS_LEVEL * sigma
+    image = library.from_numpy(((values - level) / sigma).astype(np.float32))
+    found = library.denoise_image(
+        image, p=options.patch_px, r=options.search_px, noise_model="Gaussian"
+    )
+    return (found.numpy() * sigma + level).astype(np.float32)
+
+
+def _ants_library() -> Any:
+    """The package ants, whose import takes seconds, with ITK held to one thread.
+
+    ITK reads the number when it first works; its sums depend on it in the last digits,
+    and frames are spread over threads here anyway.
+    """
+    os.environ.setdefault("ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "1")
+    import ants as library
+
+    return library
+
+
 def noise_level(plane: np.ndarray) -> float:
     """Standard deviation of white noise in a frame, in its grey values.
 
@@ -122,4 +172,5 @@ DENOISERS: dict[str, Denoiser] = {
     "median": Denoiser(MedianDenoise, median),
     "gaussian": Denoiser(GaussianDenoise, gaussian),
     "non_local_means": Denoiser(NonLocalMeansDenoise, non_local_means),
+    "ants": Denoiser(AntsDenoise, ants),
 }

@@ -28,6 +28,7 @@ from cyto_kedro.methods.preprocessing.background import (
 )
 from cyto_kedro.methods.preprocessing.denoise import (
     DENOISERS,
+    AntsDenoise,
     GaussianDenoise,
     MedianDenoise,
     NoDenoise,
@@ -68,7 +69,11 @@ class Denoise(Params):
 
     name: Literal["denoise"] = "denoise"
     method: Annotated[
-        NoDenoise | MedianDenoise | GaussianDenoise | NonLocalMeansDenoise,
+        NoDenoise
+        | MedianDenoise
+        | GaussianDenoise
+        | NonLocalMeansDenoise
+        | AntsDenoise,
         Field(discriminator="name"),
     ] = Field(description="noise filter")
 
