@@ -158,9 +158,6 @@ def test_nothing_is_asked_for_outside_the_page(seen, report):
     assert not re.search(r"url\(\s*['\"]?\s*(https?:)?//|@import", report)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the warnings' heading is an h3 right below the h1"
-)
 def test_headings_are_in_order(seen):
     headings = seen[0]["headings"]
     levels = [heading["level"] for heading in headings]

@@ -85,7 +85,13 @@ def _read_table(sheet: Path) -> pd.DataFrame:
             "in globals.yml (key: sheet)",
         )
     try:
-        table = pd.read_csv(sheet, dtype={"movie": str, "dataset": str})
+        # A movie, donor or condition may be called NA or None: only empty is missing.
+        table = pd.read_csv(
+            sheet,
+            dtype={"movie": str, "dataset": str},
+            keep_default_na=False,
+            na_values=[""],
+        )
     except (ValueError, UnicodeDecodeError) as exc:
         raise ConfigError(
             f"The experiment sheet is not a CSV table: {exc}", where=str(sheet)

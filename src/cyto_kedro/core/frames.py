@@ -13,6 +13,11 @@ import numpy as np
 from cyto_kedro.core.errors import CytoError, FrameError
 from cyto_kedro.core.parallel import workers
 
+#: What a user can do about a frame that fails as itself.
+LOOK_AT_FRAME = (
+    "look at this frame in the raw file; ingest.image_range can leave it out"
+)
+
 
 def as_frames(stack: da.Array | np.ndarray) -> da.Array:
     """A TYX stack as a dask array with one chunk per frame."""
@@ -54,7 +59,9 @@ def map_frames(
             raise
         except Exception as exc:
             raise FrameError(
-                f"{type(exc).__name__}: {exc}", where=f"frame {index}"
+                f"{type(exc).__name__}: {exc}",
+                where=f"frame {index}",
+                fix=LOOK_AT_FRAME,
             ) from exc
         return np.asarray(out, dtype=dtype)[np.newaxis]
 
@@ -94,7 +101,9 @@ def over_frames(
             raise
         except Exception as exc:
             raise FrameError(
-                f"{type(exc).__name__}: {exc}", where=f"frame {frame}"
+                f"{type(exc).__name__}: {exc}",
+                where=f"frame {frame}",
+                fix=LOOK_AT_FRAME,
             ) from exc
 
     count = workers()

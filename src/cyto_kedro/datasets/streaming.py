@@ -11,7 +11,7 @@ import dask.array as da
 import numpy as np
 
 from cyto_kedro.core.errors import CytoError, FrameError
-from cyto_kedro.core.frames import as_frames, compute_frame
+from cyto_kedro.core.frames import LOOK_AT_FRAME, as_frames, compute_frame
 from cyto_kedro.core.parallel import workers
 
 if TYPE_CHECKING:
@@ -95,5 +95,7 @@ def _computed(stack: da.Array, frame: int, where: str) -> np.ndarray:
         raise type(exc)(exc.what, where=place, fix=exc.fix) from exc
     except Exception as exc:
         raise FrameError(
-            f"{type(exc).__name__}: {exc}", where=f"frame {frame} of {where}"
+            f"{type(exc).__name__}: {exc}",
+            where=f"frame {frame} of {where}",
+            fix=LOOK_AT_FRAME,
         ) from exc

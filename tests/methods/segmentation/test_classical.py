@@ -147,3 +147,14 @@ def test_real_migrating_nuclei(real_data):
     half, most = match_cells(truth[0], labels, [0.5, 0.7])
     assert half.f1 > 0.87
     assert most.f1 > 0.77
+
+
+@pytest.mark.parametrize("size", [40, 64, 96])
+def test_a_field_of_few_cells_has_no_false_ones(size):
+    y, x = np.mgrid[:size, :size]
+    spot = 2000 * np.exp(-((y - 20) ** 2 + (x - 18) ** 2) / 120)
+    for seed in range(3):
+        noise = np.random.default_rng(seed).normal(0, 15, (size, size))
+        options = ClassicalOptions(diameter_um=20)
+        segment = build_segmenter("classical", options, (0.65, 0.65))
+        assert segment((300 + spot + noise).astype(np.uint16)).max() == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from scipy import ndimage as ndi
@@ -11,6 +12,7 @@ Pair = tuple[float, float]
 
 _MAD_TO_SD = 1.4826  # of a normal distribution
 _PIXELS_PER_CELL = 5  # the background is estimated on a grid this coarse
+_SMALL_FIELD = 3.0  # cell diameters: no room for a curved background
 _CLIP_SD = 3.0
 _ROUNDS = 4
 _PRIOR_WEIGHT = 0.02
@@ -58,10 +60,13 @@ def shading(image: np.ndarray) -> np.ndarray:
     """Quadratic surface through the dark part of an image.
 
     Asymmetric least squares (Newey & Powell 1987, doi:10.2307/1911031): pixels above
-    the surface count little, so that cells do not lift it.
+    the surface count little, so that cells do not lift it. In a field of few cell
+    diameters a surface would bend around the cells: it is flat there.
     """
     rows, columns = np.ogrid[tuple(slice(-1, 1, n * 1j) for n in image.shape)]
-    terms = (1, rows, columns, rows * columns, rows**2, columns**2)
+    terms: tuple[Any, ...] = (1, rows, columns, rows * columns, rows**2, columns**2)
+    if min(image.shape) < _SMALL_FIELD * _PIXELS_PER_CELL:
+        terms = terms[:1]
     basis = np.stack([np.broadcast_to(t, image.shape).ravel() for t in terms])
     values = image.ravel().astype(np.float64)
     surface = np.full_like(values, np.inf)  # below it everything: plain least squares
