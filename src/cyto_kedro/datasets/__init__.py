@@ -15,6 +15,7 @@ from cyto_kedro.datasets.documents import (
 )
 from cyto_kedro.datasets.figures import FiguresDataset
 from cyto_kedro.datasets.movies import ConditionsDataset, MovieCollectionDataset
+from cyto_kedro.datasets.napari_tracks import NapariTracksDataset
 from cyto_kedro.datasets.network import NetworkDataset
 from cyto_kedro.datasets.ome_zarr import OmeZarrDataset
 from cyto_kedro.datasets.table import TableDataset
@@ -31,6 +32,7 @@ __all__ = [
     "MasksDataset",
     "ModelDataset",
     "MovieCollectionDataset",
+    "NapariTracksDataset",
     "NetworkDataset",
     "OmeZarrDataset",
     "TableDataset",
