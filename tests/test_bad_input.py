@@ -107,9 +107,9 @@ CASES = {
     ),
     "unknown movie": (None, "", ["--params", "movies=C9"], ["C9", "killing_A1"]),
     "range outside the movie": (
-        None,
-        "",
-        ["--params", "ingest.image_range.t=[0, 9999, 1]"],
+        "parameters_x.yml",
+        "ingest: {image_range: {t: [0, 9999, 1]}}",
+        [],
         ["9999", "image_range"],
     ),
     "parallel runner": (None, "", ["--runner", "ParallelRunner"], ["ParallelRunner"]),
