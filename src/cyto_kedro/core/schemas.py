@@ -128,6 +128,27 @@ DRIFT = TableSpec(
     },
     unique=("frame",),
 )
+RESIDUAL_MOTION = TableSpec(
+    "residual_motion",
+    {
+        "frame": FRAME,
+        "reference_frame": Col(
+            "Int64", "frame", "frame that it was compared with; null = none", True
+        ),
+        "reliable_fraction": Col(
+            "float64", "", "part of the image whose motion is believed", ge=0, le=1
+        ),
+        "common_dy_px": _number("px", "rows that the registration missed (median)"),
+        "common_dx_px": _number("px", "columns that the registration missed"),
+        "rms_px": _number("px", "rms of the local displacement beyond the common", 0),
+        "p95_px": _number("px", "95th percentile of the same", 0),
+        "coherence": _number("", "share of it that neighbouring blocks foretell"),
+        "verdict": Col(
+            "object", "", "aligned, shifted, deformed, own_motion or unknown"
+        ),
+    },
+    unique=("frame",),
+)
 INTENSITY_RANGE = TableSpec(
     "intensity_range",
     {
@@ -176,6 +197,31 @@ EXCHANGED_TRACKS = TableSpec(
         "source_id": Col("Int64", "", "id of the point in the other program", True),
     },
     unique=("frame", "label"),
+)
+SUSPICIOUS_EVENTS = TableSpec(
+    "suspicious_events",
+    {
+        "kind": Col(
+            "object",
+            "",
+            "appears or vanishes (in mid-field), jump, or swap (two cells may have "
+            "exchanged their identities)",
+        ),
+        "frame": FRAME,
+        "time_min": TIME,
+        "label": LABEL,
+        "track_id": TRACK,
+        "other_track_id": Col("Int64", "", "the other track of a swap", True),
+        "y_um": _number("um", "centroid row", 0),
+        "x_um": _number("um", "centroid column", 0),
+        "severity": _number(
+            "",
+            "larger is worse within a kind: distance from the edge (um), link length / "
+            "the movie's median, or by how much the swap is below its limit",
+            0,
+        ),
+    },
+    unique=("kind", "frame", "track_id", "other_track_id"),
 )
 KINEMATICS = TableSpec(
     "kinematics",

@@ -17,8 +17,9 @@ from cyto_kedro.core.calibration import Calibration
 from cyto_kedro.core.errors import ConfigError
 from cyto_kedro.core.layout import Layout
 from cyto_kedro.core.raw import RawChannel
-from cyto_kedro.core.schemas import DRIFT, INTENSITY_RANGE
+from cyto_kedro.core.schemas import DRIFT, INTENSITY_RANGE, RESIDUAL_MOTION
 from cyto_kedro.core.tags import FRAME_WISE
+from cyto_kedro.methods.preprocessing.residual_motion import ResidualMotionParams
 from cyto_kedro.pipelines.preprocessing import create_pipeline
 from cyto_kedro.pipelines.preprocessing.nodes import estimate_drift
 from cyto_kedro.pipelines.preprocessing.params import (
@@ -88,6 +89,7 @@ class Kept(MemoryDataset):
 def run(raws, calibration, channels=None, the_layout=None, **groups):
     parameters = {
         "registration": RegistrationParams(),
+        "residual_motion": ResidualMotionParams(every_nth_frame=1, block_px=48),
         "channels": {name: ChannelParams() for name in raws} | (channels or {}),
     } | groups
     entries = {f"{name}.raw": raw for name, raw in raws.items()}
@@ -135,10 +137,11 @@ def test_every_parameter_of_the_base_configuration_is_typed_and_valid():
     values = yaml.safe_load(CONF.read_text())["preprocessing"]
     pipeline = create_pipeline(layout())
     used = {n.removeprefix("params:") for n in pipeline.inputs() if "params:" in n}
-    assert used == {"preprocessing.registration"} | {
+    assert used == {"preprocessing.registration", "preprocessing.residual_motion"} | {
         f"preprocessing.channels.{name}" for name in values["channels"]
     }
     RegistrationParams.model_validate(values["registration"])
+    ResidualMotionParams.model_validate(values["residual_motion"])
     for options in values["channels"].values():
         # A death signal is compared between movies: nothing may rescale it.
         assert ChannelParams.model_validate(options).steps == ()
@@ -153,6 +156,7 @@ def test_kedro_resolves_every_parameter_to_a_model():
         ParameterValidator({"__default__": pipeline}).validate_raw_params(values)
     values["preprocessing"]["merge"] = {"both": {"weights": {"tcell": 1}}}
     models = ParameterValidator({"__default__": pipeline}).validate_raw_params(values)
+    assert isinstance(models["preprocessing"]["residual_motion"], ResidualMotionParams)
     assert isinstance(
         models["preprocessing"]["channels"]["tcell"], ChannelParams
     ) and isinstance(models["preprocessing"]["merge"]["both"], MergeParams)
@@ -228,6 +232,25 @@ def test_a_normalised_channel_and_a_merged_role(raws, calibration):
     assert tcell.dtype == np.float32 and tcell.max() == 1
     wanted = (3 * tcell.astype(float) + cancer) / 4
     np.testing.assert_allclose(results["both.merged"], wanted, rtol=1e-6)
+
+
+def test_registration_leaves_no_motion_and_no_warning(raws, calibration, caplog):
+    with caplog.at_level(logging.WARNING):
+        found = RESIDUAL_MOTION.validate(run(raws, calibration)["residual_motion"])
+    assert found["frame"].tolist() == [1, 2, 3]
+    assert set(found["verdict"]) == {"aligned"}
+    assert not caplog.records
+
+
+def test_a_drift_that_nobody_took_out_is_named(raws, calibration, caplog):
+    off = RegistrationParams.model_validate({"method": {"name": "none"}})
+    with caplog.at_level(logging.WARNING):
+        found = run(raws, calibration, registration=off)["residual_motion"]
+    assert set(found["verdict"]) == {"shifted"}
+    steps = found[["common_dy_px", "common_dx_px"]]
+    np.testing.assert_allclose(steps, np.diff(TRUTH, axis=0), atol=0.5)
+    assert "3 of 3 sampled frames of channel 'cancer'" in caplog.text
+    assert "registration on" in caplog.text
 
 
 @pytest.mark.parametrize("weights", [{"nuclei": 1}, {"tcell": 0, "cancer": 0}])

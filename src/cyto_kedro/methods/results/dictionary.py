@@ -15,6 +15,7 @@ OUTPUT: tuple[tuple[str, TableSpec], ...] = (
     ("<movie>/cells.csv", schemas.CELLS),
     ("<movie>/<role>_track_summary.csv", schemas.TRACK_SUMMARY),
     ("<movie>/<role>_msd.csv", schemas.MSD),
+    ("<movie>/<role>_suspicious_events.csv", schemas.SUSPICIOUS_EVENTS),
     ("<movie>/<effector>_<target>_contact_episodes.csv", schemas.EPISODES),
     ("<movie>/<target>_deaths.csv", schemas.DEATHS),
     ("<movie>/<target>_attribution.csv", schemas.ATTRIBUTION),
@@ -26,6 +27,7 @@ OUTPUT: tuple[tuple[str, TableSpec], ...] = (
 SCRATCH: tuple[tuple[str, TableSpec], ...] = (
     ("frame_stats.parquet", schemas.FRAME_STATS),
     ("drift.parquet", schemas.DRIFT),
+    ("residual_motion.parquet", schemas.RESIDUAL_MOTION),
     ("<channel>/intensity_range.parquet", schemas.INTENSITY_RANGE),
     ("<role>/detections.parquet", schemas.DETECTIONS),
     ("<role>/frame_counts.parquet", schemas.FRAME_COUNTS),

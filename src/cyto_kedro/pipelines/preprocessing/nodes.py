@@ -15,6 +15,10 @@ from cyto_kedro.core.raw import RawChannel, select
 from cyto_kedro.methods.preprocessing.drift import REGISTRATIONS
 from cyto_kedro.methods.preprocessing.intensity import merge
 from cyto_kedro.methods.preprocessing.registered import RegisteredFrames
+from cyto_kedro.methods.preprocessing.residual_motion import (
+    ResidualMotionParams,
+    residual_motion,
+)
 from cyto_kedro.methods.preprocessing.steps import measure_ranges, ranges_of
 from cyto_kedro.methods.preprocessing.transforms import drift_table, fill_untrusted
 from cyto_kedro.pipelines.preprocessing.params import (
@@ -47,6 +51,32 @@ def estimate_drift(
     _report_untrusted(found.trusted, driver)
     shifts = fill_untrusted(found.shifts, found.trusted)
     return drift_table(shifts, found.quality, images.shape[1:])
+
+
+def measure_residual_motion(
+    calibration: Calibration,
+    drift: pd.DataFrame,
+    registration: RegistrationParams,
+    params: ResidualMotionParams,
+    *raws: RawChannel,
+) -> pd.DataFrame:
+    """Local motion that the drift leaves in sampled frames of the driving channel.
+
+    Args:
+        calibration: Geometry and image range of the movie.
+        drift: Table DRIFT.
+        registration: Names the channel that the drift was measured on.
+        params: Sampling, blocks and limits.
+        *raws: All raw channels, the default driver first.
+
+    Returns:
+        Table RESIDUAL_MOTION; its verdicts tell whether translations are enough.
+    """
+    driver = _driver(raws, registration.channel)
+    shifts = drift.sort_values("frame")[["dy_px", "dx_px"]].to_numpy(float)
+    found = residual_motion(select(driver, calibration), shifts, params)
+    _report_residual(found, driver)
+    return found
 
 
 def measure_intensity_range(
@@ -146,6 +176,27 @@ def _report_untrusted(trusted: np.ndarray, driver: RawChannel) -> None:
             driver.channel,
             ", ".join(map(str, lost[:20])) + (", ..." if len(lost) > 20 else ""),
         )
+
+
+def _report_residual(found: pd.DataFrame, driver: RawChannel) -> None:
+    causes = {
+        "deformed": "neighbouring places move alike but not as a whole: a rotation or "
+        "deformation, which a translation cannot take out",
+        "shifted": "the whole image is still displaced: switch registration on, or "
+        "look at the drift's quality",
+    }
+    for verdict, cause in causes.items():
+        rows = found[found["verdict"] == verdict]
+        if len(rows):
+            logger.warning(
+                "%d of %d sampled frames of channel '%s' do not lie on their "
+                "reference (%s): %s",
+                len(rows),
+                len(found),
+                driver.channel,
+                cause,
+                ", ".join(map(str, rows["frame"].head(20))),
+            )
 
 
 def _report_flat(ranges: pd.DataFrame, raw: RawChannel) -> None:

@@ -11,30 +11,15 @@ from cyto_kedro.core.tags import FRAME_WISE
 from cyto_kedro.pipelines.preprocessing.nodes import (
     estimate_drift,
     measure_intensity_range,
+    measure_residual_motion,
     merge_channels,
     preprocess,
 )
 
 
 def create_pipeline(layout: Layout) -> Pipeline:
-    """Raw channels and calibration -> drift, images, merged images of roles."""
-    driver = driving_channel(layout)
-    ordered = [driver, *(name for name in layout.channels if name != driver)]
-    raws = {f"raw_{channel}": f"{channel}.raw" for channel in ordered}
-    node = Node(
-        estimate_drift,
-        ["calibration", "params:registration", *raws],
-        "drift",
-        name="estimate_drift",
-    )
-    drift = Pipeline(
-        [node],
-        namespace="preprocessing",
-        inputs={"calibration": "calibration", **raws},
-        outputs={"drift": "drift"},
-        parameters={"params:registration": "params:preprocessing.registration"},
-    )
-    parts = [drift]
+    """Raw channels and calibration -> drift, what it leaves, images, merged images."""
+    parts = [_registration(layout)]
     parts += [_of_channel(channel) for channel in layout.channels]
     parts += [
         _merged(role, spec.channels)
@@ -48,6 +33,34 @@ def driving_channel(layout: Layout) -> str:
     """First channel of the first target role: targets adhere, effectors crawl."""
     role = (*layout.targets, *layout.roles)[0]
     return layout.roles[role].channels[0]
+
+
+def _registration(layout: Layout) -> Pipeline:
+    driver = driving_channel(layout)
+    ordered = [driver, *(name for name in layout.channels if name != driver)]
+    raws = {f"raw_{channel}": f"{channel}.raw" for channel in ordered}
+    estimate = Node(
+        estimate_drift,
+        ["calibration", "params:registration", *raws],
+        "drift",
+        name="estimate_drift",
+    )
+    groups = ["params:registration", "params:residual_motion"]
+    residual = Node(
+        measure_residual_motion,
+        ["calibration", "drift", *groups, *raws],
+        "residual_motion",
+        name="measure_residual_motion",
+    )
+    return Pipeline(
+        [estimate, residual],
+        namespace="preprocessing",
+        inputs={"calibration": "calibration", **raws},
+        outputs={"drift": "drift", "residual_motion": "residual_motion"},
+        parameters={
+            group: group.replace("params:", "params:preprocessing.") for group in groups
+        },
+    )
 
 
 def _of_channel(channel: str) -> Pipeline:
