@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cyto_kedro.core.calibration import Calibration
+from cyto_kedro.core.schemas import SUSPICIOUS_EVENTS
 from cyto_kedro.methods.tracking import suspicious_events
 from tables import tracks_table
 
@@ -37,8 +38,10 @@ def kinds(events):
 
 def test_clean_tracks_and_no_tracks():
     clean = tracks(line(100, 100), line(200, 200))
-    assert len(suspicious_events(clean, FIELD)) == 0
-    assert len(suspicious_events(clean.iloc[:0], FIELD)) == 0
+    for table in (clean, clean.iloc[:0]):
+        events = suspicious_events(table, FIELD)
+        assert len(events) == 0
+        SUSPICIOUS_EVENTS.validate(events)
 
 
 def test_appearing_and_vanishing_in_mid_field():
@@ -62,6 +65,8 @@ def test_jump():
     path[6:] = [(t, y, x + 30.0) for t, y, x in path[6:]]
     events = suspicious_events(tracks(path, line(50, 50)), FIELD)
     assert kinds(events) == [("jump", 6, 1)]
+    SUSPICIOUS_EVENTS.validate(events)
+    assert events[["label", "y_um", "x_um"]].to_numpy().tolist() == [[1, 200, 136]]
     assert events["severity"].tolist() == pytest.approx([31.0])
 
 
@@ -71,4 +76,5 @@ def test_possible_identity_switch_names_both():
     up = [(t, 200.0 - 4.0 * (t - 4.5), 200.5) for t in range(10)]
     events = suspicious_events(tracks(down, up, line(50, 50)), FIELD)
     assert kinds(events) == [("swap", 5, 1)]
+    SUSPICIOUS_EVENTS.validate(events)
     assert events["other_track_id"].tolist() == [2]

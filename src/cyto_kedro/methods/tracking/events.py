@@ -7,16 +7,8 @@ import pandas as pd
 from scipy.spatial import cKDTree
 
 from cyto_kedro.core.calibration import Calibration
+from cyto_kedro.core.schemas import SUSPICIOUS_EVENTS
 from cyto_kedro.methods.tracking.limits import field_um
-
-COLUMNS = {
-    "kind": "object",
-    "frame": "int64",
-    "time_min": "float64",
-    "track_id": "int64",
-    "other_track_id": "Int64",
-    "severity": "float64",
-}
 
 
 def suspicious_events(
@@ -39,11 +31,11 @@ def suspicious_events(
             squared distance less than this many times larger.
 
     Returns:
-        One row per event, by frame: ``kind`` (``appears`` or ``vanishes`` in mid-field,
-        ``jump``, ``swap`` = possible identity switch with ``other_track_id``),
-        ``frame``, ``time_min``, ``track_id``, ``other_track_id`` and ``severity``:
-        distance from the edge (um), length relative to the median link, or the swap
-        ratio subtracted from ``swap_ratio``; larger is worse within a kind.
+        Table SUSPICIOUS_EVENTS, by frame: ``kind`` (``appears`` or ``vanishes`` in
+        mid-field, ``jump``, ``swap`` = possible identity switch with
+        ``other_track_id``), the cell, and ``severity``: distance from the edge (um),
+        length relative to the median link, or the swap ratio subtracted from
+        ``swap_ratio``; larger is worse within a kind.
     """
     found = [
         _borders(tracks, calibration, edge_margin_um),
@@ -52,8 +44,8 @@ def suspicious_events(
     ]
     rows = pd.concat([part for part in found if len(part)] or [found[0]])
     rows["time_min"] = calibration.times_min[rows["frame"].to_numpy(dtype=np.int64)]
-    order = ["frame", "kind", "track_id"]
-    return rows[list(COLUMNS)].astype(COLUMNS).sort_values(order, ignore_index=True)
+    order = ["frame", "kind", "track_id", "other_track_id"]
+    return SUSPICIOUS_EVENTS.conform(rows.sort_values(order, ignore_index=True))
 
 
 def _rows(kind: str, tracks: pd.DataFrame, severity: np.ndarray) -> pd.DataFrame:
@@ -61,8 +53,11 @@ def _rows(kind: str, tracks: pd.DataFrame, severity: np.ndarray) -> pd.DataFrame
         {
             "kind": kind,
             "frame": tracks["frame"].to_numpy(),
+            "label": tracks["label"].to_numpy(),
             "track_id": tracks["track_id"].to_numpy(),
             "other_track_id": pd.array([pd.NA] * len(tracks), dtype="Int64"),
+            "y_um": tracks["y_um"].to_numpy(),
+            "x_um": tracks["x_um"].to_numpy(),
             "severity": severity,
         }
     )

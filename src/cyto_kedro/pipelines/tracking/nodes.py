@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from cyto_kedro.core.calibration import Calibration
-from cyto_kedro.methods.tracking import TRACKERS
-from cyto_kedro.pipelines.tracking.params import TrackingParams
+from cyto_kedro.methods.tracking import TRACKERS, suspicious_events
+from cyto_kedro.pipelines.tracking.params import TrackingAuditParams, TrackingParams
 
 
 def track(
@@ -24,3 +24,25 @@ def track(
     """
     tracker = TRACKERS[params.method.name]
     return tracker.track(detections, calibration, params.method)
+
+
+def audit(
+    tracks: pd.DataFrame, calibration: Calibration, params: TrackingAuditParams
+) -> pd.DataFrame:
+    """List what in the tracks of one role is unlikely to be true.
+
+    Args:
+        tracks: Table TRACKS.
+        calibration: Geometry of the movie.
+        params: From where on an event is suspicious.
+
+    Returns:
+        Table SUSPICIOUS_EVENTS.
+    """
+    return suspicious_events(
+        tracks,
+        calibration,
+        edge_margin_um=params.edge_margin_um,
+        jump_factor=params.jump_factor,
+        swap_ratio=params.swap_ratio,
+    )

@@ -1,4 +1,4 @@
-"""Parameters of tracking, one group per role (`params:tracking.<role>`)."""
+"""Parameters of tracking per role (`params:tracking.<role>`), and of its audit."""
 
 from __future__ import annotations
 
@@ -15,4 +15,25 @@ class TrackingParams(Params):
 
     method: Annotated[TrackerOptions, Field(discriminator="name")] = Field(
         description="tracker and its options (name: lap, laptrack or trackpy)"
+    )
+
+
+class TrackingAuditParams(Params):
+    """Which events in the tracks of any role are listed for a person to look at."""
+
+    edge_margin_um: float = Field(
+        default=15.0,
+        ge=0,
+        description="cells may appear or vanish within this distance of the edge (um)",
+    )
+    jump_factor: float = Field(
+        default=6.0,
+        gt=1,
+        description="a step this many times longer than the median step is a jump",
+    )
+    swap_ratio: float = Field(
+        default=1.5,
+        ge=1,
+        description="two steps may be swapped if exchanging their ends makes their "
+        "summed squared length less than this many times larger",
     )
