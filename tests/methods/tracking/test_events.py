@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -78,3 +80,50 @@ def test_possible_identity_switch_names_both():
     assert kinds(events) == [("swap", 5, 1)]
     SUSPICIOUS_EVENTS.validate(events)
     assert events["other_track_id"].tolist() == [2]
+
+
+@pytest.mark.parametrize("ratio", [1.0, 1.5, 4.0])
+def test_swaps_are_those_of_all_pairs(ratio):
+    """Crowded cells of very different speed, against every pair tried out."""
+    rng = np.random.default_rng(5)
+    start = rng.uniform(100, 160, (60, 2))
+    end = start + rng.normal(0, 1, (60, 2)) * rng.choice([0.5, 4, 30], (60, 1))
+    cells = [[(0, *one), (1, *two)] for one, two in zip(start, end, strict=True)]
+    expected = set()
+    for a in range(60):
+        for b in range(a + 1, 60):
+            kept = ((end[[a, b]] - start[[a, b]]) ** 2).sum()
+            crossed = ((end[[b, a]] - start[[a, b]]) ** 2).sum()
+            if crossed < ratio * kept:
+                expected.add((a + 1, b + 1))
+    field = Calibration.regular((2, 400, 400))
+    events = suspicious_events(tracks(*cells), field, swap_ratio=ratio)
+    swaps = events[events["kind"] == "swap"]
+    found = set(zip(swaps["track_id"], swaps["other_track_id"], strict=True))
+    assert len(expected) > 5
+    assert found == expected
+
+
+def test_one_jump_among_ten_thousand_cells():
+    """The jump must not be paired with all cells, nor they with each other."""
+    y, x = (grid.ravel() * 20.0 + 20.0 for grid in np.indices((100, 100)))
+    n = len(y)
+    moved = x + np.where(np.arange(n) == 0, 310.0, 0.1)
+    table = tracks_table(
+        np.repeat([0, 1], n),
+        np.tile(np.arange(1, n + 1), 2),
+        np.tile(y, 2),
+        np.append(x, moved),
+        link_distance_um=np.append(np.full(n, np.nan), moved - x),
+    )
+    field = Calibration.regular((2, 2100, 2100))
+    tracemalloc.start()
+    events = suspicious_events(table, field, swap_ratio=1.0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # Cells at rest that see the jump at more than a right angle (Thales).
+    inside = (x - 175.0) ** 2 + (y - 20.0) ** 2 < 155.0**2
+    assert events["kind"].tolist() == ["jump", *["swap"] * inside.sum()]
+    assert set(events["track_id"]) == {1}
+    assert set(events["other_track_id"].dropna()) == set(np.flatnonzero(inside) + 1)
+    assert peak < 100 * 2**20, "all pairs would be 800 MB"

@@ -116,9 +116,15 @@ def _exchanges(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pairs (a < b) and the cost of the exchange relative to the links as they are."""
     length2 = ((end - start) ** 2).sum(axis=1)
-    reach = 2.0 * float(np.sqrt(worst * length2.max(initial=0.0))) + 1e-9
-    pairs = cKDTree(end).query_pairs(reach, output_type="ndarray")
-    a, b = pairs[:, 0], pairs[:, 1]
+    # Ends further apart than this many times the longer link cannot be exchanged; each
+    # link searches its own circle, so that one jump does not pair all cells.
+    reach = (1.0 + np.sqrt(worst)) * np.sqrt(length2) * (1.0 + 1e-9)
+    near = cKDTree(end).query_ball_point(end, reach) if len(end) else []
+    count = [len(found) for found in near]
+    one = np.repeat(np.arange(len(end)), count)
+    other = np.concatenate([np.empty(0, np.int64), *near]).astype(np.int64)
+    pairs = np.sort(np.column_stack([one, other])[one != other], axis=1)
+    a, b = np.unique(pairs, axis=0).T
     kept = length2[a] + length2[b]
     crossed = ((end[b] - start[a]) ** 2).sum(axis=1) + ((end[a] - start[b]) ** 2).sum(
         axis=1
