@@ -49,9 +49,11 @@ def test_the_lock_of_a_killed_process_is_free(holder):
 
 
 def test_a_released_lock_can_be_taken_again(tmp_path):
+    taken = 0
     for _ in range(2):
         with locked(tmp_path / ".lock"):
-            pass
+            taken += 1
+    assert taken == 2
 
 
 def test_an_unwritable_folder_is_a_clear_error(tmp_path):
