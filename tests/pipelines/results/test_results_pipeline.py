@@ -156,6 +156,7 @@ def tables_of_a_movie(n_rows, n_daughters):
         "kinematics:tcell": kinematics,
         "track_summary:tcell": summary,
         "msd:tcell": msd,
+        "events:tcell": pd.DataFrame({"kind": ["jump", "swap", "jump"]}),
         "deaths:cancer": filled(DEATHS, deaths).iloc[:n_rows],
         "episodes:tcell_cancer": filled(EPISODES, episodes).iloc[:n_rows],
     }
@@ -197,6 +198,7 @@ def test_the_summary_states_the_numbers_of_the_movie():
         "n_touched_targets": 2,
         "median_dwell_min": 6,
     }
+    assert found["suspicious"] == {"tcell": {"jump": 2, "swap": 1}}
     assert found["warnings"] == []
 
 

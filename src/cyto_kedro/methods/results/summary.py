@@ -60,6 +60,11 @@ def role_facts(
     }
 
 
+def event_counts(events: pd.DataFrame) -> Summary:
+    """Suspicious places in the tracks of a role by kind (table SUSPICIOUS_EVENTS)."""
+    return {str(k): int(n) for k, n in events["kind"].value_counts().items()}
+
+
 def death_facts(deaths: pd.DataFrame) -> Summary:
     """Fates of the targets of one role (table DEATHS)."""
     at_entry = deaths["reason"] == "dead_at_entry"

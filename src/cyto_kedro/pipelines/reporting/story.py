@@ -153,6 +153,10 @@ def movie_facts(summary: dict[str, Any]) -> list[tuple[str, str]]:
             facts.append((f"{role} divisions", str(found["n_divisions"])))
         speed = found.get("median_speed_um_per_min")
         facts.append((f"{role} median speed", f"{_text(speed)} µm/min"))
+    for role, kinds in summary["suspicious"].items():
+        if kinds:
+            text = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+            facts.append((f"{role} tracks to look at", text))
     for role, found in summary["deaths"].items():
         facts.append((f"{role} deaths", f"{found['n_deaths']} of {found['n_at_risk']}"))
     for pair, found in summary["contacts"].items():

@@ -49,7 +49,7 @@ def summarise(
         drift: Table DRIFT.
         data: FRAME_COUNTS, KINEMATICS, TRACK_SUMMARY and MSD of each role as
             ``frame_counts:<role>``, ``kinematics:<role>``, ``track_summary:<role>`` and
-            ``msd:<role>``; EPISODES as ``episodes:<pair>``, DEATHS as
+            ``msd:<role>``; SUSPICIOUS_EVENTS as ``events:<role>``; EPISODES as ``episodes:<pair>``, DEATHS as
             ``deaths:<target>``; ``kinds`` maps each role to its kind.
     """
     counts, tracks = _each(data, "frame_counts"), _each(data, "track_summary")
@@ -61,9 +61,11 @@ def summarise(
         for role, kind in data["kinds"].items()
     }
     deaths, episodes = _each(data, "deaths"), _each(data, "episodes")
+    events = _each(data, "events")
     return summary.movie_facts(calibration) | {
         "drift_max_um": summary.number(drift_um(drift, calibration).max()),
         "roles": roles,
+        "suspicious": {r: summary.event_counts(t) for r, t in events.items()},
         "deaths": {role: summary.death_facts(t) for role, t in deaths.items()},
         "contacts": {pair: summary.contact_facts(t) for pair, t in episodes.items()},
         "warnings": quality_warnings(

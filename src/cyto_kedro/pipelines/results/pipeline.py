@@ -82,6 +82,7 @@ def _summarised(layout: Layout) -> dict[str, str]:
         for table in ("frame_counts", "kinematics", "track_summary", "msd")
         for role in layout.roles
     }
+    found |= {f"events:{role}": f"{role}.suspicious_events" for role in layout.roles}
     found |= {f"episodes:{a}_{b}": f"{a}_{b}.contact_episodes" for a, b in layout.pairs}
     if layout.marker_channel("death") is not None:
         found |= {f"deaths:{role}": f"{role}.deaths@movie" for role in layout.targets}
