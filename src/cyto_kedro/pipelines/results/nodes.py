@@ -49,8 +49,9 @@ def summarise(
         drift: Table DRIFT.
         data: FRAME_COUNTS, KINEMATICS, TRACK_SUMMARY and MSD of each role as
             ``frame_counts:<role>``, ``kinematics:<role>``, ``track_summary:<role>`` and
-            ``msd:<role>``; SUSPICIOUS_EVENTS as ``events:<role>``; EPISODES as ``episodes:<pair>``, DEATHS as
-            ``deaths:<target>``; ``kinds`` maps each role to its kind.
+            ``msd:<role>``; SUSPICIOUS_EVENTS as ``events:<role>``; EPISODES as
+            ``episodes:<pair>``, DEATHS as ``deaths:<target>``; ``kinds`` maps each
+            role to its kind.
     """
     counts, tracks = _each(data, "frame_counts"), _each(data, "track_summary")
     kinematics, msd = _each(data, "kinematics"), _each(data, "msd")
