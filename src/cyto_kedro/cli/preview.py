@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from cyto_kedro.core.calibration import Calibration
 from cyto_kedro.core.errors import ConfigError
 from cyto_kedro.core.frames import compute_frame
 from cyto_kedro.core.layout import Layout
+from cyto_kedro.core.parallel import workers
 from cyto_kedro.core.raw import RawChannel
 from cyto_kedro.methods.preprocessing.transforms import drift_table
 from cyto_kedro.methods.segmentation.overlay import outlines
@@ -65,10 +67,13 @@ def write_preview(
     }
     labels, images = _segment_roles(layout, raws, ready, shown, params)
     target = folder or layout.output_root / "preview" / movie
-    return [
-        _write(target, number, whole.source_frames.index(source), images, labels)
-        for number, source in enumerate(shown.source_frames)
-    ]
+
+    def write(number: int) -> Path:
+        frame = whole.source_frames.index(shown.source_frames[number])
+        return _write(target, number, frame, images, labels)
+
+    with ThreadPoolExecutor(workers()) as pool:
+        return list(pool.map(write, range(shown.n_frames)))
 
 
 def _only(whole: Calibration, frames: list[int]) -> Calibration:
