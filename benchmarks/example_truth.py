@@ -43,7 +43,10 @@ Shares come with their counts; – is undefined. A mask is right at IoU >= 0.5, 
 both ends are the same true cell, a death within 3 frames on the right cell. Cells count
 as far as registration left them in view, slivers at the edge and cells that the
 simulation dims on purpose included. A target dies up to 36 min after the lethal hit
-and other T cells touch it in between: the last toucher need not be the killer."""
+and other T cells touch it in between: the last toucher need not be the killer.
+Not held out: the cancer cells' `split_dip` and the rule for gaps at the edge were
+chosen with this table in view. docs/methods.md has two seeds that nothing was chosen
+on: there, divisions do not hold."""
 
 
 def score_project(project: Project) -> pd.DataFrame:
