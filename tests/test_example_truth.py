@@ -199,10 +199,10 @@ def test_drift_is_right_when_it_undoes_the_stage():
 def test_only_the_block_of_the_readme_is_rewritten():
     begin, end = example_truth.BEGIN, example_truth.END
     text = example_truth.update_readme(
-        f"above\n{begin}\nold\n{end}\nbelow\n", "| new |"
+        f"above\n{begin}\n| replaced |\n{end}\nbelow\n", "| new |"
     )
     assert text.startswith(f"above\n{begin}\n") and text.endswith(f"{end}\nbelow\n")
-    assert "| new |" in text and "old" not in text
+    assert "| new |" in text and "| replaced |" not in text
     with pytest.raises(ValueError, match="results:begin"):
         example_truth.update_readme("no markers", "| new |")
 
