@@ -15,3 +15,8 @@ class Params(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, allow_inf_nan=False, validate_default=True
     )
+
+    @property
+    def uses_gpu(self) -> bool:
+        """Whether work with these parameters wants a GPU; runners place it there."""
+        return any(value.uses_gpu for _, value in self if isinstance(value, Params))
