@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ MAIN_WORKFLOW = "cytotoxicity"
 #: Runtime parameter that picks movies of the sheet.
 MOVIES_PARAMETER = "movies"
 LAYOUT_TOKEN = "<layout>"
+#: Environment variable that overrides ``scratch_root``: a disk of one job.
+SCRATCH_VARIABLE = "CYTO_KEDRO_SCRATCH_ROOT"
 # Parameter groups whose keys are names of roles or channels.
 _KEYED_BY_NAME = {
     ("preprocessing", "channels"): "channels",
@@ -116,6 +119,8 @@ class CytoConfigLoader(OmegaConfigLoader):
         for key in _ROOT_KEYS:
             if key in values:
                 values[key] = self.project_path / str(values[key])
+        if SCRATCH_VARIABLE in os.environ:
+            values["scratch_root"] = Path(os.environ[SCRATCH_VARIABLE])
         try:
             return Layout.model_validate(values)
         except ValidationError as exc:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from kedro.framework.context import KedroContext
@@ -14,13 +18,19 @@ from kedro.framework.session import KedroSession
 from kedro.io import CatalogProtocol
 from kedro.runner import AbstractRunner, SequentialRunner
 
-from cyto_kedro.config import MOVIES_PARAMETER, CytoConfigLoader, workflow_name
+from cyto_kedro.config import (
+    MOVIES_PARAMETER,
+    SCRATCH_VARIABLE,
+    CytoConfigLoader,
+    workflow_name,
+)
 from cyto_kedro.core.experiment import Movie
 from cyto_kedro.core.layout import Layout
 from cyto_kedro.core.scope import Scope
-from cyto_kedro.hooks import ProvenanceHooks, RunMetadataHooks
+from cyto_kedro.hooks import PreflightHooks, ProvenanceHooks, RunMetadataHooks
 from cyto_kedro.provenance.reuse import stale_nodes
-from cyto_kedro.provenance.runs import RunRecord, reserve_run
+from cyto_kedro.provenance.runs import RunRecord, find_run, reserve_run
+from cyto_kedro.runners.experiment import ExperimentRunner, RunContext
 from cyto_kedro.runners.movies import MovieRunner
 
 EXAMPLE = "example"
@@ -67,27 +77,63 @@ class CytoSession(KedroSession):
             MoviesFailed: Some movies failed; the others are complete.
         """
         names = [pipeline_name] if pipeline_name else list(pipeline_names or [])
+        many = runner if isinstance(runner, ExperimentRunner) else None
+        with self._scratch_for(many):
+            return self._run(names, tags, runner, many, *args, **options)
+
+    def _run(
+        self,
+        names: list[str],
+        tags: Any,
+        runner: AbstractRunner | None,
+        many: ExperimentRunner | None,
+        *args: Any,
+        **options: Any,
+    ) -> dict[str, Any]:
         layout = _checked(self._get_config_loader()).layout
         workflow = workflow_name(names)
-        run_id = reserve_run(layout.output_root, workflow)
+        run_id = _run_id(many, layout, workflow)
         self.session_id = run_id
         self._store["session_id"] = run_id
         self._scope = Scope(workflow, run_id)
         record = RunRecord(layout, workflow, run_id, project=self._project_path)
         some_nodes = tags or any(options.get(name) for name in _FILTERS)
-        some_movies = (self.store.get("runtime_params") or {}).get(MOVIES_PARAMETER)
+        some_movies = self._runtime_params.get(MOVIES_PARAMETER)
         record.partial = bool(some_nodes or some_movies)
+        if many is not None:
+            record.shared = True
+            record.silent = many.joins_run is not None or many.dry_run
         self._announce(record)
         with _termination_is_an_interrupt(), self._manifest(), record.closing():
-            _provide_example(layout)
-            movie_runner = MovieRunner(
+            if many is not None and many.joins_run:
+                self._leave_to_the_driver()
+            else:
+                _provide_example(layout)
+            context = self._run_context(names, record)
+            if many is not None:
+                many.bind(context)
+            chosen = many or MovieRunner(
                 runner or SequentialRunner(),
-                movies=lambda: self._loader.movies(),
-                catalog_for=self._catalog_for,
-                stale=stale_nodes,
+                movies=context.movies,
+                catalog_for=context.catalog_for,
+                stale=context.stale,
                 record=record,
             )
-            return super().run(None, names, tags, movie_runner, *args, **options)
+            return super().run(None, names, tags, chosen, *args, **options)
+
+    @contextmanager
+    def _scratch_for(self, runner: ExperimentRunner | None) -> Iterator[None]:
+        """A scratch root of this run alone, where the runner wants one."""
+        config = {} if runner is None else self._get_config_loader()
+        if runner is None or not runner.wants_private_scratch(config):
+            yield
+            return
+        with tempfile.TemporaryDirectory(prefix="cyto_kedro_scratch_") as folder:
+            os.environ[SCRATCH_VARIABLE] = folder
+            try:
+                yield
+            finally:
+                del os.environ[SCRATCH_VARIABLE]
 
     @property
     def _loader(self) -> CytoConfigLoader:
@@ -95,12 +141,41 @@ class CytoSession(KedroSession):
             raise RuntimeError("the session has no context yet")
         return _checked(self._context.config_loader)
 
+    @property
+    def _runtime_params(self) -> dict[str, Any]:
+        return dict(self.store.get("runtime_params") or {})
+
+    def _run_context(self, names: list[str], record: RunRecord) -> RunContext:
+        hooks = self._hook_manager.get_plugins()
+        return RunContext(
+            project=self._project_path,
+            conf_source=Path(self._conf_source),
+            env=self.store.get("env"),
+            runtime_params=self._runtime_params,
+            pipeline_names=tuple(names),
+            workflow=record.workflow,
+            run_id=record.run_id,
+            movies=lambda: self._loader.movies(),
+            catalog_for=self._catalog_for,
+            config=lambda key: self._loader[key],
+            stale=stale_nodes,
+            record=record,
+            outputs=next(hook for hook in hooks if isinstance(hook, ProvenanceHooks)),
+        )
+
+    def _leave_to_the_driver(self) -> None:
+        """A worker checks nothing again and keeps out of the files of Kedro-Viz."""
+        for plugin in list(self._hook_manager.get_plugins()):
+            viz = type(plugin).__module__.startswith("kedro_viz")
+            if viz or isinstance(plugin, PreflightHooks):
+                self._hook_manager.unregister(plugin)
+
     @contextmanager
     def _manifest(self) -> Iterator[None]:
         """Write the manifest also where Kedro calls no hook: after Ctrl-C."""
         try:
             yield
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit):
             for plugin in self._hook_manager.get_plugins():
                 if isinstance(plugin, ProvenanceHooks):
                     plugin.write_manifest()
@@ -120,6 +195,17 @@ class CytoSession(KedroSession):
             scope = replace(scope, movie=movie.id, dataset=movie.dataset)
         self._loader.scope = scope
         return self._context._get_catalog(save_version=scope.run_id)
+
+
+def _run_id(runner: ExperimentRunner | None, layout: Layout, workflow: str) -> str:
+    """The id of this run: the driver's, an earlier one to go on with, or a new one."""
+    if runner is not None and runner.joins_run:
+        return runner.joins_run
+    if runner is not None and runner.resume:
+        return find_run(layout.output_root, workflow, runner.resume)
+    if runner is not None and runner.dry_run:
+        return datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    return reserve_run(layout.output_root, workflow)
 
 
 def _checked(loader: Any) -> CytoConfigLoader:

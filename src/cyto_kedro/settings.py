@@ -12,8 +12,9 @@ CONFIG_LOADER_ARGS = {
     "config_patterns": {
         "slurm": ["slurm*"],
         "execution": ["execution*"],
+        "allocation": ["allocation*"],
     },
-    "merge_strategy": {"slurm": "soft", "execution": "soft"},
+    "merge_strategy": {"slurm": "soft", "execution": "soft", "allocation": "soft"},
 }
 _run = RunMetadataHooks()
 HOOKS = (PreflightHooks(), _run, ProvenanceHooks(_run))

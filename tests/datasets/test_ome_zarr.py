@@ -33,7 +33,8 @@ from cyto_kedro.datasets.store import (
     open_store,
     publish_store,
 )
-from cyto_kedro.datasets.streaming import Window, write_frames
+from cyto_kedro.core.window import Window
+from cyto_kedro.datasets.streaming import write_frames
 from cyto_kedro.provenance.hashing import sha256_of
 
 

@@ -64,6 +64,7 @@ PIPELINE = Pipeline(
 
 
 class Record:
+    shared = silent = False
     run_id = "20260101T000000Z"
     layout = SimpleNamespace(output_root=Path("elsewhere"))
 

@@ -57,15 +57,18 @@ def publish(stage: Path, final: Path) -> None:
         os.replace(stage, final)
 
 
-def remove_leftovers(folder: Path) -> list[Path]:
-    """Delete what killed runs left staged below ``folder``; return what went."""
+def remove_leftovers(folder: Path, keep: str | None = None) -> list[Path]:
+    """Delete what killed runs left staged below ``folder``; return what went.
+
+    What bears the run id ``keep`` in its name stays.
+    """
     if not folder.is_dir():
         return []
     found = [
         path
         for suffix in (STAGING_SUFFIX, _RETIRED_SUFFIX)
         for path in folder.rglob(f".*{suffix}")
-        if not path.is_symlink()
+        if not path.is_symlink() and not (keep and f".{keep}." in path.name)
     ]
     for path in found:
         _remove(path)

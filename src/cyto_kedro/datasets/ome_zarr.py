@@ -15,10 +15,16 @@ from cyto_kedro.core.calibration import Calibration
 from cyto_kedro.core.errors import ConfigError, InputError
 from cyto_kedro.core.frames import as_frames, compute_frame
 from cyto_kedro.core.labels import label_stack
+from cyto_kedro.core.window import Window
 from cyto_kedro.datasets.base import PathDataset
 from cyto_kedro.datasets.ngff import read_ngff
 from cyto_kedro.datasets.preview import frame_preview
-from cyto_kedro.datasets.store import Kind, create_store
+from cyto_kedro.datasets.store import (
+    Kind,
+    create_store,
+    missing_frames,
+    publish_store,
+)
 from cyto_kedro.datasets.streaming import SaveStats, write_frames
 
 _CALIBRATION = "calibration.json"
@@ -88,6 +94,43 @@ class OmeZarrDataset(PathDataset[da.Array | np.ndarray, da.Array]):
                 stage, stack.shape, stack.dtype, self.kind, scale, self.path.stem
             )
             self.last_save = write_frames(array, stack, where=str(self.path))
+
+    def save_window(
+        self, data: da.Array | np.ndarray, window: Window, stage: Path
+    ) -> None:
+        """Compute and write the frames of one window into a shared staging store.
+
+        Raises:
+            InputError: Not a lazy TYX stack: its work would be done once per window.
+            FrameError: Computing a frame failed.
+            StorageError: The staging store holds another stack, or cannot be written.
+        """
+        if not isinstance(data, da.Array):
+            raise InputError(
+                "A node fanned out over frames must return a lazy stack",
+                where=str(self.path),
+                fix="build it with core.frames.map_frames, or take fan_out off this "
+                "node in slurm.yml",
+            )
+        stack = self._checked(data)
+        scale = self._scale()
+        self.last_save = None
+        array = create_store(
+            stage, stack.shape, stack.dtype, self.kind, scale, self.path.stem
+        )
+        self.last_save = write_frames(array, stack, window, where=str(self.path))
+
+    def is_complete(self, stage: Path) -> bool:
+        """Whether all frames of a staging store were written."""
+        return stage.is_dir() and not missing_frames(stage)
+
+    def publish(self, stage: Path) -> None:
+        """Give a complete staging store its final name.
+
+        Raises:
+            StorageError: Frames are missing.
+        """
+        publish_store(stage, self.path)
 
     def preview(self) -> ImagePreview:
         """The middle frame as PNG."""

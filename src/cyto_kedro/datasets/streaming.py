@@ -13,26 +13,10 @@ import numpy as np
 from cyto_kedro.core.errors import CytoError, FrameError
 from cyto_kedro.core.frames import LOOK_AT_FRAME, as_frames, compute_frame
 from cyto_kedro.core.parallel import workers
+from cyto_kedro.core.window import Window
 
 if TYPE_CHECKING:
     import zarr
-
-
-@dataclass(frozen=True)
-class Window:
-    """Frames ``start`` to ``stop`` (exclusive) of a movie."""
-
-    start: int
-    stop: int
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.start <= self.stop:
-            raise ValueError(f"not a frame window: {self.start} to {self.stop}")
-
-    @property
-    def frames(self) -> range:
-        """The frame indices."""
-        return range(self.start, self.stop)
 
 
 @dataclass(frozen=True)

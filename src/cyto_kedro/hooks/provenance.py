@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -65,19 +66,54 @@ class ProvenanceHooks:
         """Fix the fingerprint of the node from its inputs as they are now."""
         if self._run.record is None:
             return
-        movie = movie_of(node.tags)
+        self.fingerprint(node, catalog)
+        for name in node.inputs:
+            self._note_input(catalog, name)
+
+    def fingerprint(self, node: Node, catalog: CatalogProtocol) -> str:
+        """What the outputs of a node depend on, its inputs being as they are now."""
+        movie, record = movie_of(node.tags), self._run.record
+        trusted = record.run_id if record is not None and record.shared else None
 
         def identity_of(name: str) -> str | None:
             # What this run wrote or looked at need not be hashed again.
-            found = self._fingerprints.get((movie, name)) or identity(catalog, name)
+            found = self._fingerprints.get((movie, name))
+            found = found or identity(catalog, name, trusted)
             if found is not None:
                 self._fingerprints[movie, name] = found
             return found
 
         mark, inputs = fingerprint(node, catalog, identity_of)
         self._nodes[movie, node.name] = (catalog, mark, inputs)
-        for name in node.inputs:
-            self._note_input(catalog, name)
+        return mark
+
+    def replace(
+        self,
+        name: str,
+        node: Node,
+        catalog: CatalogProtocol,
+        publish: Callable[[], None],
+    ) -> None:
+        """Publish an output that several workers wrote, with its sidecar."""
+        self.fingerprint(node, catalog)
+        self.before_dataset_saved(name, node)
+        publish()
+        self.after_dataset_saved(name, node)
+
+    def is_current(self, node: Node, catalog: CatalogProtocol) -> bool:
+        """Whether all outputs of a node are there as this run made them."""
+        mark = self.fingerprint(node, catalog)
+        files = [f for name in node.outputs for f in output_files(catalog, name)[:1]]
+        sidecars = [read_sidecar(path) for path in files if path.exists()]
+        return len(sidecars) == len(files) and all(
+            found is not None and found.fingerprint == mark for found in sidecars
+        )
+
+    def account_for(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+        """Enter into the manifest what workers of this run read and wrote."""
+        for node in pipeline.nodes:
+            for name in (*node.inputs, *node.outputs):
+                self._note_input(catalog, name)
 
     @hook_impl
     def before_dataset_saved(self, dataset_name: str, node: Node) -> None:
@@ -134,7 +170,7 @@ class ProvenanceHooks:
     def write_manifest(self) -> None:
         """Account for all that was read and written so far."""
         record = self._run.record
-        if record is not None:
+        if record is not None and not record.silent:
             outputs = sorted(self._written.values(), key=lambda item: item.uri)
             write_manifest(record, self._sources, self._conf, outputs)
 
@@ -153,7 +189,9 @@ class ProvenanceHooks:
 
     def _files_of(self, dataset_name: str, node: Node) -> list[Path]:
         known: Any = self._nodes.get((movie_of(node.tags), node.name))
-        return output_files(known[0], dataset_name) if known else []
+        if known is None or hasattr(known[0].get(dataset_name), "window"):
+            return []  # one window of many: accounted for when all are published
+        return output_files(known[0], dataset_name)
 
 
 def _configuration_files(context: KedroContext) -> list[Path]:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from cyto_kedro.core.atomic import write_text
-from cyto_kedro.core.errors import MoviesFailed, StorageError
+from cyto_kedro.core.errors import ConfigError, MoviesFailed, StorageError
 from cyto_kedro.core.experiment import Movie
 from cyto_kedro.core.layout import Layout
-from cyto_kedro.core.scope import run_folder
+from cyto_kedro.core.scope import RUN_ID, run_folder
 from cyto_kedro.provenance import environment
 
 METADATA = "run_metadata.json"
@@ -53,6 +53,31 @@ def reserve_run(output_root: Path, workflow: str) -> str:
             return run_id
 
 
+def find_run(output_root: Path, workflow: str, wanted: str) -> str:
+    """The id of an earlier run of a workflow: ``last``, or the id itself.
+
+    Raises:
+        ConfigError: There is no such run.
+    """
+    runs = run_ids(output_root, workflow)
+    chosen = runs[-1:] if wanted == "last" else [run for run in runs if run == wanted]
+    if not chosen:
+        known = ", ".join(runs[-5:]) or "none"
+        raise ConfigError(
+            f"There is no run '{wanted}' of '{workflow}'",
+            where=str(Path(output_root) / workflow),
+            fix=f"the newest runs there: {known}",
+        )
+    return chosen[0]
+
+
+def run_ids(output_root: Path, workflow: str) -> list[str]:
+    """Ids of all runs of a workflow, oldest first."""
+    folders = (Path(output_root) / workflow).glob("run_*")
+    ids = (folder.name.removeprefix("run_") for folder in folders if folder.is_dir())
+    return sorted(found for found in ids if RUN_ID.match(found))
+
+
 @dataclass
 class NodeTimes:
     """Where the seconds of one node on one movie went."""
@@ -64,6 +89,19 @@ class NodeTimes:
     save_s: float = 0.0
     peak_memory_mib: float | None = None
     completed: bool = False
+
+    def plus(self, other: NodeTimes) -> NodeTimes:
+        """Both together: seconds add up, of the peaks the higher counts."""
+        peaks = [p for p in (self.peak_memory_mib, other.peak_memory_mib) if p]
+        return NodeTimes(
+            movie=self.movie,
+            node=self.node,
+            load_s=self.load_s + other.load_s,
+            compute_s=self.compute_s + other.compute_s,
+            save_s=self.save_s + other.save_s,
+            peak_memory_mib=max(peaks, default=None),
+            completed=self.completed and other.completed,
+        )
 
     @property
     def total_s(self) -> float:
@@ -77,7 +115,8 @@ class RunRecord:
 
     ``status`` is running, completed, failed or interrupted; ``partial`` says that only
     some nodes or movies were asked for. ``frames`` maps movies to their analysed number
-    of frames.
+    of frames. ``shared`` says that several processes work on the run, ``silent`` that
+    this one writes no metadata (worker, dry run); ``facts`` is what the runner adds.
     """
 
     layout: Layout
@@ -96,6 +135,9 @@ class RunRecord:
     nodes: dict[tuple[str | None, str], NodeTimes] = field(default_factory=dict)
     current: NodeTimes | None = None
     startup_s: float | None = None
+    shared: bool = False
+    silent: bool = False
+    facts: dict[str, Any] = field(default_factory=dict)
     _clock: float = field(default_factory=time.perf_counter)
 
     @property
@@ -145,6 +187,32 @@ class RunRecord:
         self.current = self.nodes.setdefault((movie, node), NodeTimes(movie, node))
         return self.current
 
+    def note(self, key: str, value: Any) -> None:
+        """Add a fact about how the run was executed, such as its jobs."""
+        self.facts[key] = value
+
+    def collected(self) -> list[dict[str, Any]]:
+        """What was measured since the last call, for :meth:`merge` elsewhere."""
+        entries = [
+            asdict(times) | {"frames": self.frames.get(times.movie or "")}
+            for times in self.nodes.values()
+        ]
+        self.nodes.clear()
+        self.current = None
+        return entries
+
+    def merge(self, entries: Iterable[Mapping[str, Any]]) -> None:
+        """Add what workers measured; windows of one node are summed up."""
+        for entry in entries:
+            values = dict(entry)
+            frames = values.pop("frames")
+            if frames is not None and values["movie"]:
+                self.frames[values["movie"]] = frames
+            new = NodeTimes(**values)
+            key = (new.movie, new.node)
+            old = self.nodes.get(key)
+            self.nodes[key] = new if old is None else old.plus(new)
+
     @contextmanager
     def closing(self) -> Iterator[None]:
         """Write the final status also where Kedro calls no hook.
@@ -157,7 +225,8 @@ class RunRecord:
         except BaseException as exc:
             if self.status == "running":  # no hook saw the end
                 by_user = isinstance(exc, KeyboardInterrupt | SystemExit)
-                self.close("interrupted" if by_user else "failed", exc)
+                status = "interrupted" if by_user else "failed"
+                self.close(getattr(exc, "status", status), exc)
             raise
 
     def close(self, status: str, error: BaseException | None = None) -> None:
@@ -174,6 +243,8 @@ class RunRecord:
 
     def write(self) -> None:
         """Write `run_metadata.json` atomically."""
+        if self.silent:
+            return
         text = json.dumps(self.as_dict(), indent=2, default=str)
         write_text(self.folder / METADATA, text + "\n")
 
@@ -197,6 +268,7 @@ class RunRecord:
             "command": environment.command_line(),
             "host": environment.host_facts(),
             "packages": environment.package_versions(),
+            **self.facts,
             "seconds": self._seconds(),
             "nodes": [_rounded(times) for times in self.nodes.values()],
             "globals": environment.without_secrets(self.layout.model_dump(mode="json")),
@@ -210,7 +282,8 @@ class RunRecord:
             "startup": None if self.startup_s is None else round(self.startup_s, 3),
             "wall": round(wall, 3),
             "nodes": round(in_nodes, 3),
-            "framework": round(max(wall - in_nodes, 0.0), 3),
+            # Side by side, nodes take more seconds than the clock shows.
+            "framework": None if self.shared else round(max(wall - in_nodes, 0.0), 3),
         }
 
 

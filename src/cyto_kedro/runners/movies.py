@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import Executor
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
@@ -16,25 +15,10 @@ from cyto_kedro.core.atomic import remove_leftovers
 from cyto_kedro.core.errors import ConfigError, MoviesFailed
 from cyto_kedro.core.experiment import Movie
 from cyto_kedro.core.locks import locked
-from cyto_kedro.core.tags import EXPERIMENT, movie_tag
+from cyto_kedro.core.tags import movie_tag
+from cyto_kedro.runners.experiment import MovieRecord, split_by_level
 
 logger = logging.getLogger(__name__)
-
-
-class MovieRecord(Protocol):
-    """What the runner tells about the fate of each movie."""
-
-    def scratch_lock(self, movie: Movie) -> Path:
-        """Path of the lock that protects the movie's scratch folder."""
-
-    def begin_movie(self, movie: str) -> None:
-        """The nodes of this movie start."""
-
-    def end_movie(self, movie: str, error: Exception | None) -> str:
-        """The movie is done, or failed; return one line that says where."""
-
-    def skipped(self, movie: str, nodes: Iterable[str]) -> None:
-        """These nodes were not run: their outputs are up to date."""
 
 
 class MovieRunner(AbstractRunner):
@@ -144,10 +128,3 @@ class MovieRunner(AbstractRunner):
         run_id: str | None = None,
     ) -> None:
         self._inner._run(pipeline, catalog, hook_manager, run_id)
-
-
-def split_by_level(pipeline: Pipeline) -> tuple[Pipeline, Pipeline]:
-    """The nodes that run for each movie, and those that run once."""
-    joint = [node for node in pipeline.nodes if EXPERIMENT in node.tags]
-    single = [node for node in pipeline.nodes if EXPERIMENT not in node.tags]
-    return Pipeline(single), Pipeline(joint)
