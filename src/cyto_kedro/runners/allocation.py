@@ -26,6 +26,7 @@ from cyto_kedro.runners.driver import (
 )
 from cyto_kedro.runners.experiment import ExperimentRunner
 from cyto_kedro.runners.local import LocalBackend
+from cyto_kedro.runners.progress import progress
 from cyto_kedro.runners.scheduler import Backend, Scheduler
 from cyto_kedro.runners.stages import Placement, stages_of
 from cyto_kedro.runners.worker import run_unit
@@ -146,26 +147,34 @@ class AllocationRunner(ExperimentRunner):
             journal.write_header(header_of(context, _NAME, self._given))
             todo = nodes_to_run(context, pipeline, only_missing_outputs, resumed)
             base = base_of(context, journal)
+            dask = options.local_cluster
             threads = max(1, cpus // n_jobs)
-            backend: Backend = LocalBackend(
-                base, journal, n_jobs, threads, gpus=options.gpus
-            )
-            if options.local_cluster is not None:
+            if dask is None:
+                backend: Backend = LocalBackend(
+                    base, journal, n_jobs, threads, gpus=options.gpus
+                )
+            else:
                 from cyto_kedro.runners.dask_cluster import DaskBackend
 
-                backend = DaskBackend.start(base, journal, n_jobs, threads, options)
+                threads = dask.threads_per_worker or threads
+                backend = DaskBackend.start(
+                    base, journal, n_jobs, threads, dask.memory_limit
+                )
             logger.info("%d workers with %d threads each", n_jobs, threads)
             set_workers(threads)
-            scheduler = Scheduler(
-                stages,
-                pipeline,
-                context,
-                backend,
-                journal,
-                local=lambda unit: run_unit(context, pipeline, unit, hook_manager),
-            )
             try:
-                scheduler.run(todo, resumed)
+                with progress() as watch:
+                    Scheduler(
+                        stages,
+                        pipeline,
+                        context,
+                        backend,
+                        journal,
+                        local=lambda unit: run_unit(
+                            context, pipeline, unit, hook_manager
+                        ),
+                        watch=watch,
+                    ).run(todo, resumed)
             finally:
                 set_workers(None)
                 account_for(context, pipeline)

@@ -134,6 +134,11 @@ class Scheduler:
                 "is complete is not computed again",
             )
 
+    def waiting_stages(self) -> int:
+        """Number of stages of which nothing was submitted yet."""
+        names = {task.stage.name for task in self._tasks.values()}
+        return len(names - set(self.total_units))
+
     def _plan(self, todo: dict[str | None, set[str]]) -> None:
         movies = self._context.movies()
         self._movies = {movie.id: movie for movie in movies if todo.get(movie.id)}
