@@ -41,7 +41,7 @@ def test_most_exact_selector_wins(wins: str) -> None:
 
 def test_selectors_of_other_nodes_do_not_count() -> None:
     others = profile_of(
-        **{s: "x" for s in ("cancer.segment", "*.track", "tag:cpu", "namespace:t")}
+        **dict.fromkeys(("cancer.segment", "*.track", "tag:cpu", "namespace:t"), "x")
     )
     assert image_of(others, *NODE) is None
 

@@ -138,7 +138,8 @@ def _apptainer(
     names = " ".join(n for n in PASSED if n not in env)
     script = _PASS_ON.format(names=names, prefix=f"{engine.upper()}ENV")
     line = ["/bin/sh", "-c", script, container_name(name)]
-    line += [engine, "exec", "--cleanenv"] + ["--nv"] * bool(gpus)
+    # Without --no-eval a shell inside would run what stands in a value: $(...).
+    line += [engine, "exec", "--cleanenv", "--no-eval"] + ["--nv"] * bool(gpus)
     for key, value in env.items():
         line += ["--env", _apptainer_env(key, value)]
     for bind in mounts:

@@ -48,6 +48,7 @@ logger = logging.getLogger(__name__)
 _WHERE = "execution.yml"
 _TIMEOUT = 180.0  # a cold image on a shared file system (s)
 _TAIL = 15
+_ASK = ("python", "-m", "cyto_kedro.runners.versions")
 
 
 def refuse_under_slurm(container: Container) -> None:
@@ -83,7 +84,7 @@ def check(container: Container, *, project: Path) -> None:
     if container.bare:
         return
     _check_files(container, project)
-    argv = ["python", "-m", "cyto_kedro.runners.versions"]
+    argv = list(_ASK)
     name = f"cyto-check-{os.getpid()}-{os.urandom(3).hex()}"
     line = command(
         container, argv, workdir=project, binds=[], env={}, name=name, gpu=False
@@ -171,7 +172,7 @@ def _reason(status: ExitStatus, text: str) -> str:
     if status.ok:
         return "it did not answer with versions"
     last = "\n".join(text.strip().splitlines()[-_TAIL:])
-    return f"{status.describe()}\n{last}"
+    return f"'{' '.join(_ASK)}' in it: {status.describe()}\n{last}"
 
 
 def _refused(container: Container, reason: str, complaint: str = "") -> ConfigError:
