@@ -166,6 +166,11 @@ TRACK_COLUMNS: dict[str, Col] = {
     "link_distance_um": _number("um", "distance to the previous point of the track", 0),
     "gap_frames": _count("frames skipped since the previous point"),
     "link_confidence": _number("", "1 - cost / cost limit of the link, in [0, 1]", 0),
+    "link_margin": _number(
+        "", "1 - deviation / that of the best other link, in [0, 1]; 0 = ambiguous", 0
+    ),
+    "track_confidence": _number("", "least link margin of the track, in [0, 1]", 0),
+    "relinked": _flag("joined to the previous point after tracking, across a gap"),
 }
 TRACKS = TableSpec(
     "tracks",

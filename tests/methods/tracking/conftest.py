@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import dask.array as da
 import numpy as np
 import pandas as pd
 import pytest
@@ -26,10 +27,35 @@ def detections(frame, y, x, label=None, **columns) -> pd.DataFrame:
     return filled(DETECTIONS, place | given | columns)
 
 
+def masks(table: pd.DataFrame, half: int = 4, shape=(1000, 1000)) -> da.Array:
+    """Lazy TYX masks: a square of 2 half + 1 pixels (of 1 um) around each cell."""
+    by_frame = dict(list(table.dropna(subset=["y_um", "x_um"]).groupby("frame")))
+    n_frames = int(table["frame"].max()) + 1 if len(table) else 1
+
+    def draw(block_info=None):
+        frame = block_info[None]["chunk-location"][0]
+        plane = np.zeros(shape, np.uint32)
+        cells = by_frame.get(frame, table.iloc[:0])
+        for y, x, label in cells[["y_um", "x_um", "label"]].itertuples(index=False):
+            row, column = round(y), round(x)
+            top, left = max(row - half, 0), max(column - half, 0)
+            plane[top : row + half + 1, left : column + half + 1] = label
+        return plane[np.newaxis]
+
+    chunks = ((1,) * n_frames, *((length,) for length in shape))
+    return da.map_blocks(draw, chunks=chunks, dtype=np.uint32, meta=np.empty((0, 0, 0)))
+
+
 @pytest.fixture
 def make() -> Make:
     """Factory of detections."""
     return detections
+
+
+@pytest.fixture
+def draw() -> Callable[..., da.Array]:
+    """Masks of detections."""
+    return masks
 
 
 @pytest.fixture

@@ -92,7 +92,11 @@ def test_cell_entering_at_the_edge_is_not_a_daughter(make, field):
     entering = [(t, 4.0, 300.0) for t in range(5, 10)]
     far = [(t, 50.0, 300.0) for t in range(10)]
     table = cells(make, inside, entering, far)
-    fixed = {"linking_max_distance_um": 9.0, "splitting_max_distance_um": 12.0}
+    fixed = {
+        "linking_max_distance_um": 9.0,
+        "splitting_max_distance_um": 12.0,
+        "division": None,
+    }
     assert lap(table, field, **fixed)["parent_track_id"].isna().all()
     assert lap(table, field, **fixed, field_edge=False)["parent_track_id"].notna().any()
 

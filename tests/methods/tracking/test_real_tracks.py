@@ -12,7 +12,7 @@ import pytest
 
 from cyto_kedro.core.calibration import Calibration
 from cyto_kedro.methods.tracking import LapOptions
-from cyto_kedro.methods.tracking.candidates import Penalty
+from cyto_kedro.methods.tracking.costs import Costs
 from cyto_kedro.methods.tracking.lap import find_links
 from cyto_kedro.methods.tracking.points import read_points
 
@@ -23,8 +23,8 @@ PIXEL_UM = 1 / 1.5779
 def edges(table: pd.DataFrame, field: Calibration, options: LapOptions) -> set:
     """Links as pairs of row positions of the table."""
     points = read_points(table)
-    penalty = Penalty(table, points, {})
-    links = find_links(points, field, options, penalty)
+    costs = Costs.of(table, points, options)
+    links, _ = find_links(points, field, options, costs)
     return set(zip(points.row[links.source], points.row[links.target], strict=True))
 
 
@@ -67,6 +67,7 @@ def test_trackmate_parity(gap, split, merge, make, field, trackmate):
         motion="none",
         field_edge=False,
         join_single_detections=False,
+        division=None,
     )
     found = edges(make(frame.astype(int), y, x), field, options)
     assert {(name[i], name[j]) for i, j in found} == truth

@@ -53,8 +53,8 @@ def test_two_nodes_per_role(layout):
     }
     assert pipeline.inputs() == {
         "calibration",
-        "tcell.detections",
-        "cancer.detections",
+        *("tcell.detections", "cancer.detections"),
+        *("tcell.labels", "cancer.labels"),
         "params:tracking.tcell",
         "params:tracking.cancer",
         "params:tracking_audit",
@@ -85,7 +85,7 @@ def test_parameters_are_typed_and_the_shipped_ones_are_valid(layout, shipped):
         ({"name": "lap", "linking_max_distance_um": -1}, "greater than 0"),
         ({"name": "lap", "linking_max_distance": 15}, "Extra inputs"),
         ({"name": "lap", "linking_max_distance_um": "far"}, "auto"),
-        ({"name": "trackmate"}, "'lap', 'laptrack', 'trackpy'"),
+        ({"name": "trackmate"}, "'lap', 'laptrack', 'trackpy', 'overlap'"),
         ({"name": "trackpy", "splitting_max_distance_um": 3}, "Extra inputs"),
     ],
 )
@@ -113,6 +113,15 @@ def test_every_method_can_be_chosen(name, layout):
     assert tracks.groupby("track_id")["label"].unique().str.len().tolist() == [1, 1]
 
 
+def masks(table):
+    """A square of five pixels around each cell."""
+    stack = np.zeros((10, 400, 400), np.uint32)
+    for cell in table.itertuples():
+        y, x = round(cell.y_um), round(cell.x_um)
+        stack[cell.frame, y - 2 : y + 3, x - 2 : x + 3] = cell.label
+    return stack
+
+
 def run(pipeline, table, params, **audited):
     """The outputs of a run with the same detections for both roles."""
     data = {
@@ -121,6 +130,7 @@ def run(pipeline, table, params, **audited):
     }
     for role in ("tcell", "cancer"):
         data |= {f"{role}.detections": table, f"params:tracking.{role}": params}
+        data[f"{role}.labels"] = masks(table)
     catalog = DataCatalog({key: MemoryDataset(value) for key, value in data.items()})
     return SequentialRunner().run(pipeline, catalog)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
@@ -14,15 +13,18 @@ from cyto_kedro.methods.tracking.lap import track_lap
 from cyto_kedro.methods.tracking.options import (
     LapOptions,
     LaptrackOptions,
+    OverlapOptions,
     TrackerOptions,
     TrackpyOptions,
 )
+from cyto_kedro.methods.tracking.overlap import track_overlap
 from cyto_kedro.methods.tracking.peers import track_laptrack, track_trackpy
 
 __all__ = [
     "TRACKERS",
     "LapOptions",
     "LaptrackOptions",
+    "OverlapOptions",
     "Tracker",
     "TrackerOptions",
     "TrackpyOptions",
@@ -32,14 +34,19 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Tracker:
-    """One method: its options and ``track(detections, calibration, options)``."""
+    """One method: its options and ``track(detections, calibration, options, labels)``.
+
+    ``labels``, the TYX masks of the detections, may be left out where no overlap is
+    asked for.
+    """
 
     options: type[Params]
-    track: Callable[[pd.DataFrame, Any, Any], pd.DataFrame]
+    track: Callable[..., pd.DataFrame]
 
 
 TRACKERS: dict[str, Tracker] = {
     "lap": Tracker(LapOptions, track_lap),
     "laptrack": Tracker(LaptrackOptions, track_laptrack),
     "trackpy": Tracker(TrackpyOptions, track_trackpy),
+    "overlap": Tracker(OverlapOptions, track_overlap),
 }

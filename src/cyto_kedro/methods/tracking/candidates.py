@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from scipy.spatial import cKDTree
 
-from cyto_kedro.core.errors import InputError
 from cyto_kedro.methods.tracking.points import Points
+
+Cost = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """Possible links: point indices and costs, sorted by source, then target."""
+    """Possible links, sorted by source, then target.
+
+    Attributes:
+        source: Index of the earlier point.
+        target: Index of the later point.
+        distance_um: From where the source is expected to the target.
+        cost: In um2.
+    """
 
     source: np.ndarray
     target: np.ndarray
+    distance_um: np.ndarray
     cost: np.ndarray
 
     def __len__(self) -> int:
@@ -25,7 +34,24 @@ class Candidates:
 
     def take(self, index: np.ndarray) -> Candidates:
         """The candidates at these positions."""
-        return Candidates(self.source[index], self.target[index], self.cost[index])
+        return Candidates(
+            self.source[index],
+            self.target[index],
+            self.distance_um[index],
+            self.cost[index],
+        )
+
+    @classmethod
+    def none(cls) -> Candidates:
+        """No candidate."""
+        index = np.empty(0, dtype=np.int64)
+        return cls(index, index, np.empty(0), np.empty(0))
+
+    @classmethod
+    def joined(cls, parts: Sequence[Candidates]) -> Candidates:
+        """All candidates of the parts in their order."""
+        columns = ("source", "target", "distance_um", "cost")
+        return cls(*(np.concatenate([getattr(p, c) for p in parts]) for c in columns))
 
 
 def nearby(
@@ -35,7 +61,7 @@ def nearby(
     targets: np.ndarray,
     step: int,
     limit_um: float,
-    penalty: Penalty,
+    cost: Cost,
 ) -> Candidates:
     """Pairs whose target lies within ``limit_um`` of where its source is expected.
 
@@ -46,14 +72,13 @@ def nearby(
         targets: Indices of the points that may be reached.
         step: Frames from source to target (>= 1, or -1 to look backwards).
         limit_um: Largest distance.
-        penalty: Turns distances into costs.
+        cost: Turns source, target and distance (um) into costs (um2).
 
     Returns:
-        Candidates with cost (distance x penalty) squared, in um2.
+        The candidates.
     """
     if not len(sources) or not len(targets):
-        none = np.empty(0, dtype=np.int64)
-        return Candidates(none, none, np.empty(0))
+        return Candidates.none()
     separation = 4.0 * limit_um
     here = cKDTree(points.lifted(step, expected_um, separation)[sources])
     there = cKDTree(points.lifted(0, points.position_um, separation)[targets])
@@ -61,43 +86,4 @@ def nearby(
     source, target = sources[pairs["i"]], targets[pairs["j"]]
     order = np.lexsort((target, source))
     source, target, distance = source[order], target[order], pairs["v"][order]
-    return Candidates(source, target, (distance * penalty(source, target)) ** 2)
-
-
-class Penalty:
-    """TrackMate's feature penalty of a link.
-
-    ``1 + sum_f 3 w_f |f1 - f2| / |f1 + f2|`` (Tinevez et al. 2017,
-    doi:10.1016/j.ymeth.2016.09.016); features that are unknown on a side cost nothing.
-
-    Raises:
-        InputError: A weighted column is missing or not numeric.
-    """
-
-    def __init__(
-        self, detections: pd.DataFrame, points: Points, weights: dict[str, float]
-    ) -> None:
-        self._features = []
-        for column, weight in weights.items():
-            if column not in detections or not pd.api.types.is_numeric_dtype(
-                detections[column]
-            ):
-                raise InputError(
-                    f"There is no numeric column '{column}' to compare cells by",
-                    where="parameter feature_penalties",
-                    fix="name a column of the detections table, such as size or mean",
-                )
-            values = detections[column].to_numpy(dtype=np.float64)
-            self._features.append((weight, values[points.row]))
-
-    def __call__(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
-        """(E,) factor >= 1 for each pair of point indices."""
-        factor = np.ones(len(source))
-        for weight, value in self._features:
-            one, other = value[source], value[target]
-            total = np.abs(one + other)
-            ratio = np.divide(
-                np.abs(one - other), total, out=np.zeros(len(total)), where=total > 0
-            )
-            factor += 3.0 * weight * np.nan_to_num(ratio)
-        return factor
+    return Candidates(source, target, distance, cost(source, target, distance))

@@ -8,18 +8,28 @@ import numpy as np
 import pandas as pd
 
 from cyto_kedro.core.calibration import Calibration
-from cyto_kedro.methods.tracking.candidates import Candidates, Penalty
+from cyto_kedro.methods.tracking.candidates import Candidates
+from cyto_kedro.methods.tracking.confidence import link_margins
+from cyto_kedro.methods.tracking.costs import Costs
+from cyto_kedro.methods.tracking.divisions import DivisionJudge
 from cyto_kedro.methods.tracking.limits import Limits, field_um
 from cyto_kedro.methods.tracking.lineage import tracks_table
 from cyto_kedro.methods.tracking.linking import link_frames
+from cyto_kedro.methods.tracking.links import Links
 from cyto_kedro.methods.tracking.motion import (
     Motion,
     Neighbourhood,
     common_drift_um,
 )
 from cyto_kedro.methods.tracking.options import LapOptions
+from cyto_kedro.methods.tracking.overlaps import Stack
 from cyto_kedro.methods.tracking.points import Points, read_points
-from cyto_kedro.methods.tracking.segments import MERGE, SegmentRules, join_segments
+from cyto_kedro.methods.tracking.segments import (
+    MERGE,
+    Joins,
+    SegmentRules,
+    join_segments,
+)
 
 #: Most rounds of linking and learning; two or three do unless cells are confusable.
 _ROUNDS = 6
@@ -27,17 +37,11 @@ _ROUNDS = 6
 _SETTLED = 1e-3
 
 
-@dataclass(frozen=True)
-class Links:
-    """Links of a movie: point indices and confidence in [0, 1], merges last."""
-
-    source: np.ndarray
-    target: np.ndarray
-    confidence: np.ndarray
-
-
 def track_lap(
-    detections: pd.DataFrame, calibration: Calibration, options: LapOptions
+    detections: pd.DataFrame,
+    calibration: Calibration,
+    options: LapOptions,
+    labels: Stack | None = None,
 ) -> pd.DataFrame:
     """Track by linear assignment (Jaqaman et al. 2008, doi:10.1038/nmeth.1237).
 
@@ -49,34 +53,33 @@ def track_lap(
         detections: Table DETECTIONS.
         calibration: Its field size bounds the costs of entering and leaving.
         options: Limits and switches.
+        labels: TYX masks, needed only if ``cost_terms.overlap`` is not 0.
 
     Returns:
         Table TRACKS.
 
     Raises:
-        InputError: A position is not finite, a (frame, label) repeats, or a penalised
-            feature does not exist.
+        InputError: A position is not finite, a (frame, label) repeats, a feature that
+            costs are taken from does not exist, or masks are needed and not given.
     """
     points = read_points(detections)
-    penalty = Penalty(detections, points, options.feature_penalties)
-    links = find_links(points, calibration, options, penalty)
-    return tracks_table(
-        detections, points, links.source, links.target, links.confidence
-    )
+    costs = Costs.of(detections, points, options, labels)
+    links, expected = find_links(points, calibration, options, costs)
+    margin = link_margins(points, expected, links.source, links.target)
+    return tracks_table(detections, points, links, margin)
 
 
 def find_links(
-    points: Points, calibration: Calibration, options: LapOptions, penalty: Penalty
-) -> Links:
-    """All links of :func:`track_lap`."""
+    points: Points, calibration: Calibration, options: LapOptions, costs: Costs
+) -> tuple[Links, np.ndarray]:
+    """All links of :func:`track_lap`, and where each point is expected next (um)."""
     if not len(points):
-        none = np.empty(0, dtype=np.int64)
-        return Links(none, none, np.empty(0))
+        return Links.none(), points.position_um
     neighbours = Neighbourhood.of(points)
     limits = Limits.of(neighbours.spacing_um, calibration, options)
-    links, expected, linking = _settle(points, neighbours, limits, penalty)
+    settled = _settle(points, neighbours, limits, costs)
     rules = SegmentRules(
-        gap_um=limits.gap(linking),
+        gap_um=limits.gap(settled.limit_um),
         gap_steps=options.max_gap_frames + 1,
         split_um=limits.split,
         merge_um=options.merging_max_distance_um,
@@ -85,40 +88,61 @@ def find_links(
         join_single=options.join_single_detections,
     )
     edge = _edge_distance_um(points, calibration) if options.field_edge else None
-    step = expected - points.position_um
-    joins, kind = join_segments(points, step, links, rules, penalty, edge)
-    reach = np.array([limit or 1.0 for limit in rules.limits])[kind]
-    order = np.argsort(kind == MERGE, kind="stable")
+    step = settled.expected_um - points.position_um
+    judge = None
+    if options.division is not None:
+        sigma = limits.sigma(settled.links)
+        judge = DivisionJudge(
+            points, costs.area_um2, options.division, sigma, edge, settled.limit_um
+        )
+    joins = join_segments(
+        points, step, settled.links, rules, settled.costs, edge, judge
+    )
+    return _all_links(settled, joins, rules), settled.expected_um
+
+
+def _all_links(settled: _Settled, joins: Joins, rules: SegmentRules) -> Links:
+    """Links and joins with their confidence, merges last."""
+    links, made = joins.links, joins.made
+    reach = np.array([limit or 1.0 for limit in rules.limits])[joins.kind]
+    last = np.argsort(joins.kind == MERGE, kind="stable")
     trust = np.concatenate(
-        [1.0 - links.cost / linking**2, (1.0 - joins.cost / reach**2)[order]]
+        [1.0 - links.cost / settled.limit_um**2, (1.0 - made.cost / reach**2)[last]]
     )
     return Links(
-        np.concatenate([links.source, joins.source[order]]),
-        np.concatenate([links.target, joins.target[order]]),
+        np.concatenate([links.source, made.source[last]]),
+        np.concatenate([links.target, made.target[last]]),
         np.clip(trust, 0.0, 1.0),
     )
 
 
-def _settle(
-    points: Points, neighbours: Neighbourhood, limits: Limits, penalty: Penalty
-) -> tuple[Candidates, np.ndarray, float]:
-    """Link, learn how cells move, and link again until the links have settled.
+@dataclass(frozen=True)
+class _Settled:
+    """Frame-to-frame links, and what they were found with."""
 
-    Returns:
-        The links, the expected positions they were found from, and the limit in um.
-    """
+    links: Candidates
+    expected_um: np.ndarray
+    limit_um: float
+    costs: Costs
+
+
+def _settle(
+    points: Points, neighbours: Neighbourhood, limits: Limits, costs: Costs
+) -> _Settled:
+    """Link, learn how cells move, and link again until the links have settled."""
     factor = limits.options.alternative_cost_factor
     motion = _motion(points, neighbours, limits.options)
     expected = motion.expected(None) if motion else points.position_um
     limit = limits.first
-    links = link_frames(points, expected, limit, factor, penalty)
+    links = link_frames(points, expected, limit, factor, costs)
     for _ in range(_ROUNDS):
         before, limit = links, limits.linking(links)
+        costs = costs.learned(links)
         expected = motion.expected(links) if motion else points.position_um
-        links = link_frames(points, expected, limit, factor, penalty)
+        links = link_frames(points, expected, limit, factor, costs)
         if _changed(before, links) <= _SETTLED * len(links):
             break
-    return links, expected, limit
+    return _Settled(links, expected, limit, costs)
 
 
 def _motion(

@@ -59,8 +59,14 @@ class Limits:
         """
         if self.options.linking_max_distance_um != "auto" or len(links) < _ENOUGH:
             return self.first
-        sigma = float(np.sqrt(np.median(links.cost) / (2.0 * np.log(2.0))))
-        return float(np.clip(_SIGMAS * sigma, _FLOOR * self.spacing, self.spacing))
+        reach = _SIGMAS * self.sigma(links)
+        return float(np.clip(reach, _FLOOR * self.spacing, self.spacing))
+
+    def sigma(self, links: Candidates) -> float:
+        """Standard deviation of the prediction error per axis (um)."""
+        if len(links) < _ENOUGH:
+            return self.first / _SIGMAS
+        return float(np.sqrt(np.median(links.distance_um**2) / (2.0 * np.log(2.0))))
 
     def gap(self, linking_um: float) -> float | None:
         """Gap-closing limit; automatic: 1.5 x the linking limit within the spacing."""

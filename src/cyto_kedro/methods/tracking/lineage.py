@@ -8,15 +8,16 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from cyto_kedro.core.schemas import TRACKS
+from cyto_kedro.methods.tracking.confidence import track_confidence
+from cyto_kedro.methods.tracking.links import Links
 from cyto_kedro.methods.tracking.points import Points
 
 
 def tracks_table(
     detections: pd.DataFrame,
     points: Points,
-    source: np.ndarray,
-    target: np.ndarray,
-    confidence: np.ndarray,
+    links: Links,
+    margin: np.ndarray,
 ) -> pd.DataFrame:
     """Add the track columns to the detections.
 
@@ -27,29 +28,28 @@ def tracks_table(
     Args:
         detections: Table DETECTIONS.
         points: The same detections in canonical order.
-        source: (E,) earlier point of each link, as index into ``points``.
-        target: (E,) later point.
-        confidence: (E,) confidence in [0, 1].
+        links: Between ``points``.
+        margin: (E,) margin over the best alternative
+            (:func:`~cyto_kedro.methods.tracking.confidence.link_margins`).
 
     Returns:
         Table TRACKS sorted by frame and label. Track ids count from 1 by first frame,
         then by position of the first point. A track's first row has no link.
     """
-    _, first = np.unique(target, return_index=True)
-    source, target, confidence = source[first], target[first], confidence[first]
+    _, first = np.unique(links.target, return_index=True)
+    links, margin = links.take(first), margin[first]
+    source, target = links.source, links.target
     n = len(points)
     divides = np.bincount(source, minlength=n) > 1
     stays = ~divides[source]
-    before, after = source[stays], target[stays]
-    track = _number_chains(n, before, after)
+    track = number_chains(n, source[stays], target[stays])
     parent = np.zeros(track.max(initial=0) + 1, dtype=np.int64)
     parent[track[target[~stays]]] = track[source[~stays]]
-    return _assemble(
-        detections, points, track, parent, before, after, confidence[stays]
-    )
+    kept = links.take(np.flatnonzero(stays))
+    return _assemble(detections, points, track, parent, kept, margin[stays])
 
 
-def _number_chains(n: int, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+def number_chains(n: int, before: np.ndarray, after: np.ndarray) -> np.ndarray:
     """(N,) chain of each point, from 1 in the order of their first points."""
     ones = np.ones(len(before), dtype=bool)
     graph = coo_matrix((ones, (before, after)), shape=(n, n))
@@ -65,17 +65,17 @@ def _assemble(
     points: Points,
     track: np.ndarray,
     parent: np.ndarray,
-    before: np.ndarray,
-    after: np.ndarray,
-    confidence: np.ndarray,
+    links: Links,
+    margin: np.ndarray,
 ) -> pd.DataFrame:
-    n = len(points)
-    distance, trust = np.full(n, np.nan), np.full(n, np.nan)
+    n, before, after = len(points), links.source, links.target
+    distance, trust, sure = np.full((3, n), np.nan)
     gap = np.zeros(n, dtype=np.int64)
     moved = points.position_um[after] - points.position_um[before]
     distance[after] = np.hypot(moved[:, 0], moved[:, 1])
     gap[after] = points.frame[after] - points.frame[before] - 1
-    trust[after] = np.clip(confidence, 0.0, 1.0)
+    trust[after] = np.clip(links.confidence, 0.0, 1.0)
+    sure[after] = margin
     mother = pd.array(parent[track], dtype="Int64")
     mother[parent[track] == 0] = pd.NA
     table = detections.iloc[points.row].assign(
@@ -84,6 +84,9 @@ def _assemble(
         link_distance_um=distance,
         gap_frames=gap,
         link_confidence=trust,
+        link_margin=sure,
+        track_confidence=track_confidence(track, sure),
+        relinked=False,
     )
     table = table.sort_values(["frame", "label"], ignore_index=True)
     return TRACKS.conform(table)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from cyto_kedro.methods.tracking.assignment import best_links
-from cyto_kedro.methods.tracking.candidates import Candidates, Penalty, nearby
+from cyto_kedro.methods.tracking.candidates import Candidates, nearby
+from cyto_kedro.methods.tracking.costs import Costs
 from cyto_kedro.methods.tracking.points import Points
 
 
@@ -14,7 +15,7 @@ def link_frames(
     expected_um: np.ndarray,
     limit_um: float,
     factor: float,
-    penalty: Penalty,
+    costs: Costs,
 ) -> Candidates:
     """Optimal one-to-one links between consecutive frames.
 
@@ -26,13 +27,13 @@ def link_frames(
         expected_um: (N, 2) where each point is expected in the next frame.
         limit_um: Largest distance between expected and found position.
         factor: Alternative cost factor (> 0.5).
-        penalty: Feature penalty.
+        costs: What a candidate costs.
 
     Returns:
         The chosen links.
     """
     every = np.arange(len(points))
-    near = nearby(points, expected_um, every, every, 1, limit_um, penalty)
+    near = nearby(points, expected_um, every, every, 1, limit_um, costs)
     if not len(near):
         return near
     level = points.frame[near.source] - points.frame[0]

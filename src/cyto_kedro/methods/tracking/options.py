@@ -10,7 +10,69 @@ from cyto_kedro.core.params import Params
 
 Length = Annotated[float, Field(gt=0)]
 Weight = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(gt=0, le=1)]
 Auto = Literal["auto"]
+
+
+class CostTerms(Params):
+    """What `lap` compares beyond distance; 0 = off.
+
+    A weight of 1 lets a difference count as much as the movie itself shows it to say:
+    its spread over the links found so far is learned (:class:`methods.tracking.costs
+    .Costs`). They help where cells are crowded and move far, differ among each other,
+    and are measured well.
+    """
+
+    area: Weight = Field(
+        default=0.0, description="weight of the log ratio of areas (no unit)"
+    )
+    intensity: Weight = Field(
+        default=0.0,
+        description="weight of the log ratio of mean intensities (no unit)",
+    )
+    overlap: Weight = Field(
+        default=0.0,
+        description="weight of the missing overlap of the two masks, 1 - intersection "
+        "over union (no unit); reads the masks",
+    )
+
+
+class DivisionRules(Params):
+    """What two cells must show to be taken for the daughters of one.
+
+    Without measured areas only the rules about places and times are applied.
+    """
+
+    midpoint_tolerance: float = Field(
+        default=4.0,
+        ge=0,
+        description="a mother must lie nearer to the middle between her daughters than "
+        "to one of them, within this many standard deviations of the movie's "
+        "prediction error",
+    )
+    min_sister_area_ratio: float = Field(
+        default=0.4,
+        ge=0,
+        le=1,
+        description="least area of the smaller daughter / the larger one's",
+    )
+    max_area_gain: float = Field(
+        default=2.0,
+        gt=0,
+        description="largest summed area of the daughters / the mother's",
+    )
+    min_daughter_frames: int = Field(
+        default=3,
+        ge=1,
+        description="frames over which a daughter must be followed, unless the movie "
+        "ends or it leaves the field; shorter ones are pieces of a mask",
+    )
+    min_apart_frames: int = Field(
+        default=10,
+        ge=1,
+        description="frames over which daughters must stay apart before their masks "
+        "may become one again; else one mask was in two pieces",
+    )
 
 
 class LapOptions(Params):
@@ -20,8 +82,8 @@ class LapOptions(Params):
     ``linking_max_distance_um: 15`` at 1 um per pixel, ``gap_closing_max_distance`` is
     ``gap_closing_max_distance_um``, and ``max_frame_gap=5`` (a difference of frame
     numbers) is ``max_gap_frames: 4`` (frames in which the cell is missing). TrackMate
-    itself is reproduced with ``motion: none``, ``field_edge: false`` and
-    ``join_single_detections: false``.
+    itself is reproduced with ``motion: none``, ``field_edge: false``,
+    ``join_single_detections: false`` and ``division: null``.
     """
 
     name: Literal["lap"] = Field(default="lap", description="method")
@@ -48,6 +110,11 @@ class LapOptions(Params):
         description="farthest between a vanishing cell and the one that it merges "
         "into (um); null = cells do not merge",
     )
+    division: DivisionRules | None = Field(
+        default=DivisionRules(),
+        description="what daughters must show; null = a new cell near another one is "
+        "its daughter",
+    )
     motion: Literal["adaptive", "none"] = Field(
         default="adaptive",
         description="adaptive = expect each cell to move with its neighbours and to "
@@ -67,6 +134,9 @@ class LapOptions(Params):
         default_factory=dict,
         description="detection column -> weight: make links between cells that differ "
         "in it costlier (TrackMate's feature penalty), e.g. {size: 1.0}",
+    )
+    cost_terms: CostTerms = Field(
+        default=CostTerms(), description="what is compared beyond distance"
     )
     alternative_cost_factor: float = Field(
         default=1.05,
@@ -124,4 +194,32 @@ class TrackpyOptions(Params):
     )
 
 
-TrackerOptions = LapOptions | LaptrackOptions | TrackpyOptions
+class OverlapOptions(Params):
+    """Largest total overlap of masks: dense cells that move less than their size.
+
+    It needs registered images and masks, and knows no motion: a cell that leaves its
+    own outline within a frame is lost.
+    """
+
+    name: Literal["overlap"] = Field(default="overlap", description="method")
+    min_iou: float = Field(
+        default=0.1,
+        gt=0,
+        le=1,
+        description="least intersection over union of a cell's masks",
+    )
+    max_gap_frames: int = Field(
+        default=2, ge=0, description="most frames in a row in which a cell is missed"
+    )
+    splitting_min_overlap: Share | None = Field(
+        default=0.5,
+        description="part of a daughter's mask that lies on its mother's; null = off",
+    )
+    merging_min_overlap: Share | None = Field(
+        default=None,
+        description="part of a vanishing mask that lies on the cell that it merges "
+        "into; null = off",
+    )
+
+
+TrackerOptions = LapOptions | LaptrackOptions | TrackpyOptions | OverlapOptions

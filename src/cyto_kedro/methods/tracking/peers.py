@@ -9,13 +9,19 @@ import pandas as pd
 
 from cyto_kedro.core.calibration import Calibration
 from cyto_kedro.core.errors import InputError
+from cyto_kedro.methods.tracking.confidence import link_margins
 from cyto_kedro.methods.tracking.lineage import tracks_table
+from cyto_kedro.methods.tracking.links import Links
 from cyto_kedro.methods.tracking.options import LaptrackOptions, TrackpyOptions
+from cyto_kedro.methods.tracking.overlaps import Stack
 from cyto_kedro.methods.tracking.points import Points, read_points
 
 
 def track_laptrack(
-    detections: pd.DataFrame, calibration: Calibration, options: LaptrackOptions
+    detections: pd.DataFrame,
+    calibration: Calibration,
+    options: LaptrackOptions,
+    labels: Stack | None = None,
 ) -> pd.DataFrame:
     """Track with the laptrack package; costs are squared distances in um2.
 
@@ -23,6 +29,7 @@ def track_laptrack(
         detections: Table DETECTIONS.
         calibration: Not needed; every tracker takes it.
         options: Limits.
+        labels: Not needed either.
 
     Returns:
         Table TRACKS.
@@ -56,7 +63,10 @@ def track_laptrack(
 
 
 def track_trackpy(
-    detections: pd.DataFrame, calibration: Calibration, options: TrackpyOptions
+    detections: pd.DataFrame,
+    calibration: Calibration,
+    options: TrackpyOptions,
+    labels: Stack | None = None,
 ) -> pd.DataFrame:
     """Track with the trackpy package.
 
@@ -64,6 +74,7 @@ def track_trackpy(
         detections: Table DETECTIONS.
         calibration: Not needed; every tracker takes it.
         options: Limits.
+        labels: Not needed either.
 
     Returns:
         Table TRACKS without parents.
@@ -113,6 +124,6 @@ def _table(
     cost = (moved**2).sum(axis=1) / limit_um**2
     # Where tracks merge the nearest cell of the frame before carries the track on.
     order = np.lexsort((source, cost, points.frame[target] - points.frame[source]))
-    return tracks_table(
-        detections, points, source[order], target[order], 1.0 - cost[order]
-    )
+    links = Links(source, target, 1.0 - cost).take(order)
+    margin = link_margins(points, points.position_um, links.source, links.target)
+    return tracks_table(detections, points, links, margin)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dask.array as da
 import pandas as pd
 
 from cyto_kedro.core.calibration import Calibration
@@ -10,12 +11,16 @@ from cyto_kedro.pipelines.tracking.params import TrackingAuditParams, TrackingPa
 
 
 def track(
-    detections: pd.DataFrame, calibration: Calibration, params: TrackingParams
+    detections: pd.DataFrame,
+    labels: da.Array,
+    calibration: Calibration,
+    params: TrackingParams,
 ) -> pd.DataFrame:
     """Follow the cells of one role.
 
     Args:
         detections: Table DETECTIONS.
+        labels: TYX masks; read only where their overlap counts.
         calibration: Geometry of the movie.
         params: Method and options.
 
@@ -23,7 +28,7 @@ def track(
         Table TRACKS.
     """
     tracker = TRACKERS[params.method.name]
-    return tracker.track(detections, calibration, params.method)
+    return tracker.track(detections, calibration, params.method, labels)
 
 
 def audit(

@@ -14,7 +14,7 @@ class TrackingParams(Params):
     """How the cells of one role are followed over time."""
 
     method: Annotated[TrackerOptions, Field(discriminator="name")] = Field(
-        description="tracker and its options (name: lap, laptrack or trackpy)"
+        description="tracker and its options (name: lap, laptrack, trackpy or overlap)"
     )
 
 

@@ -19,7 +19,7 @@ def _of_role(role: str) -> Pipeline:
     nodes = [
         Node(
             track,
-            inputs=["detections", "calibration", "params:tracking"],
+            inputs=["detections", "labels", "calibration", "params:tracking"],
             outputs="tracks",
             name="track",
         ),
