@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import json
 from pathlib import Path
 
 import click
@@ -108,6 +109,91 @@ def preview(
 
     for path in write_preview(metadata, movie, _numbers(frames), env, output):
         click.echo(path)
+
+
+_run_argument = click.argument("run_id", default="last")
+_env_option = click.option("--env", "-e", default=None, help="Kedro environment.")
+
+
+def _run_of(metadata: ProjectMetadata, run_id: str, env: str | None) -> tuple:
+    from cyto_kedro.cli.project import open_context
+    from cyto_kedro.cli.runs import find
+
+    layout = open_context(metadata, env)[1].layout
+    return find(layout, run_id), layout
+
+
+@cyto.command()
+@_run_argument
+@_env_option
+@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@click.pass_obj
+def status(
+    metadata: ProjectMetadata, run_id: str, env: str | None, as_json: bool
+) -> None:
+    """How far RUN_ID is (the newest run by default): movies, units, jobs."""
+    from cyto_kedro.cli import runs
+
+    facts = runs.status(_run_of(metadata, run_id, env)[0])
+    click.echo(json.dumps(facts, indent=1) if as_json else runs.as_text(facts))
+
+
+@cyto.command()
+@_run_argument
+@click.argument("name", required=False)
+@_env_option
+@click.option("--lines", "-n", default=40, show_default=True, help="Lines of each log.")
+@click.pass_obj
+def logs(
+    metadata: ProjectMetadata,
+    run_id: str,
+    name: str | None,
+    env: str | None,
+    lines: int,
+) -> None:
+    """List the logs of RUN_ID, or show the end of those with NAME in their name."""
+    from cyto_kedro.cli import runs
+
+    click.echo(runs.logs(_run_of(metadata, run_id, env)[0], name, lines))
+
+
+@cyto.command()
+@_run_argument
+@_env_option
+@click.pass_obj
+def cancel(metadata: ProjectMetadata, run_id: str, env: str | None) -> None:
+    """Cancel all SLURM jobs of RUN_ID."""
+    from cyto_kedro.cli import runs
+
+    run = _run_of(metadata, run_id, env)[0]
+    jobs = runs.cancel(run)
+    told = f"cancelled: {', '.join(jobs)}" if jobs else "it has no SLURM jobs"
+    click.echo(f"run {run.id}: {told}")
+
+
+@cyto.command()
+@_run_argument
+@_env_option
+@click.pass_context
+def resume(ctx: click.Context, run_id: str, env: str | None) -> None:
+    """Go on with RUN_ID as it was started: adopt live jobs, do what is left."""
+    from cyto_kedro.cli import runs
+
+    run = _run_of(ctx.obj, run_id, env)[0]
+    ctx.exit(runs.resume(run, Path(ctx.obj.project_path)))
+
+
+@cyto.command()
+@_run_argument
+@_env_option
+@click.pass_obj
+def prune(metadata: ProjectMetadata, run_id: str, env: str | None) -> None:
+    """Delete logs, batches and staged stores of RUN_ID; results stay."""
+    from cyto_kedro.cli import runs
+
+    run, layout = _run_of(metadata, run_id, env)
+    count, size = runs.prune(run, layout)
+    click.echo(f"run {run.id}: {count} files deleted, {size / 2**20:.1f} MiB")
 
 
 def _numbers(text: str) -> list[int]:

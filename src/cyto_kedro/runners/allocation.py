@@ -25,6 +25,7 @@ from cyto_kedro.runners.driver import (
     wants_gpu,
 )
 from cyto_kedro.runners.experiment import ExperimentRunner
+from cyto_kedro.runners.images import Images
 from cyto_kedro.runners.local import LocalBackend
 from cyto_kedro.runners.progress import progress
 from cyto_kedro.runners.scheduler import Backend, Scheduler
@@ -135,12 +136,14 @@ class AllocationRunner(ExperimentRunner):
         n_jobs = options.granted(cpus)
         first = context.movies()[0]
         any_catalog = context.catalog_for(first)
+        images = Images.of(context, self._profile)
         stages = stages_of(
             pipeline,
-            lambda node: self._placement(node, any_catalog, options, n_jobs),
+            lambda node: self._placement(node, any_catalog, options, n_jobs, images),
             group=False,
         )
         check_persisted(stages, pipeline, any_catalog)
+        images.check(stages, under_slurm=False)
         journal = journal_of(context)
         with driving(context, journal):
             resumed = self.resume is not None
@@ -151,7 +154,12 @@ class AllocationRunner(ExperimentRunner):
             threads = max(1, cpus // n_jobs)
             if dask is None:
                 backend: Backend = LocalBackend(
-                    base, journal, n_jobs, threads, gpus=options.gpus
+                    base,
+                    journal,
+                    n_jobs,
+                    threads,
+                    gpus=options.gpus,
+                    wrap_of=images.wrap_of,
                 )
             else:
                 from cyto_kedro.runners.dask_cluster import DaskBackend
@@ -181,12 +189,20 @@ class AllocationRunner(ExperimentRunner):
         return {}
 
     def _placement(
-        self, node: Node, catalog: Any, options: AllocationOptions, n_jobs: int
+        self,
+        node: Node,
+        catalog: Any,
+        options: AllocationOptions,
+        n_jobs: int,
+        images: Images,
     ) -> Placement:
         gpu = wants_gpu(node, catalog)
         windows = FRAME_WISE in node.tags and n_jobs > 1
         return Placement(
-            key=gpu, frames=options.window_frames if windows else None, gpu=gpu
+            key=gpu,
+            frames=options.window_frames if windows else None,
+            gpu=gpu,
+            container=images.container_of(node, gpu),
         )
 
 

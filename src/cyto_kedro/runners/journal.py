@@ -79,3 +79,7 @@ class Journal:
             except ValueError:
                 continue
         return found
+
+    def jobs(self) -> list[str]:
+        """Ids of all jobs that this run submitted."""
+        return [e["job"] for e in self.events() if e["event"] == "submitted"]

@@ -23,17 +23,15 @@ class Placement:
     """Where and how a node runs, as a runner decided.
 
     ``key`` is equal for nodes that may share a job; ``frames`` is the size of a window
-    of a node that is fanned out; ``per_job`` the number of units that one job or array
-    task does one after the other; ``max_parallel`` the number of jobs of this node at
-    a time; ``where`` is ``worker`` or ``driver``; ``detail`` is the runner's own.
+    of a node that is fanned out; ``where`` is ``worker`` or ``driver``; ``container``
+    is what its worker runs in (None: bare metal); ``detail`` is the runner's own.
     """
 
     key: Hashable
     frames: int | None = None
-    per_job: int = 1
-    max_parallel: int | None = None
     where: str = "worker"
     gpu: bool = False
+    container: Any = None
     detail: Any = None
 
 

@@ -1,0 +1,1 @@
+"""Dispatches nodes to SLURM."""

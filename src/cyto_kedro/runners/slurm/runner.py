@@ -1,0 +1,271 @@
+"""``kedro run --runner=cyto_kedro.runners.SlurmRunner``."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+
+from cyto_kedro.core.errors import ConfigError
+from cyto_kedro.runners.driver import (
+    account_for,
+    base_of,
+    check_persisted,
+    driving,
+    header_of,
+    journal_of,
+    nodes_to_run,
+    wants_gpu,
+)
+from cyto_kedro.runners.experiment import ExperimentRunner, RunContext
+from cyto_kedro.runners.images import Images
+from cyto_kedro.runners.journal import Journal
+from cyto_kedro.runners.progress import progress
+from cyto_kedro.runners.resources import (
+    NodePlan,
+    SlurmConfig,
+    check_plan,
+    limits_of,
+    resolve,
+)
+from cyto_kedro.runners.scheduler import Scheduler
+from cyto_kedro.runners.slurm.backend import SlurmBackend
+from cyto_kedro.runners.slurm.batches import Batch
+from cyto_kedro.runners.slurm.cluster import Cluster
+from cyto_kedro.runners.slurm.dry_run import DryRun
+from cyto_kedro.runners.slurm.script import render
+from cyto_kedro.runners.stages import Placement, stages_of
+from cyto_kedro.runners.worker import run_unit
+
+logger = logging.getLogger(__name__)
+
+NAME = "cyto_kedro.runners.SlurmRunner"
+_DRIVER = "driver"
+
+
+class Detached(SystemExit):
+    """The terminal went away: the driver ends, its jobs go on."""
+
+    leaves_jobs = True
+    status = "detached"
+
+
+class SlurmRunner(ExperimentRunner):
+    """Dispatches nodes to SLURM by the resources that ``slurm.yml`` declares.
+
+    Args:
+        dry_run: Print every submission with its script and the totals; submit nothing.
+            Works without SLURM.
+        resume: ``last`` or a run id: adopt its live jobs and do what is left.
+        profile: Execution profile of ``execution.yml``; bare metal by default.
+        max_jobs: Overrides ``max_jobs`` of ``slurm.yml``.
+        on_failure: Overrides ``on_failure``: ``drain`` or ``cancel``.
+        is_async: Given by Kedro; jobs load and save in their own processes anyway.
+    """
+
+    def __init__(
+        self,
+        dry_run: bool = False,
+        resume: str | None = None,
+        profile: str | None = None,
+        max_jobs: int | None = None,
+        on_failure: str | None = None,
+        is_async: bool = False,
+    ) -> None:
+        super().__init__(is_async=False)
+        self.dry_run, self.resume, self._profile = dry_run, resume, profile
+        given = {"max_jobs": max_jobs, "on_failure": on_failure}
+        self._given = {key: value for key, value in given.items() if value is not None}
+
+    def run(
+        self,
+        pipeline: Pipeline,
+        catalog: Any,
+        hook_manager: Any = None,
+        run_id: str | None = None,
+        only_missing_outputs: bool = False,
+    ) -> dict[str, Any]:
+        """Run the pipeline over all movies.
+
+        Raises:
+            ConfigError: What was asked for cannot work; nothing was submitted.
+            MoviesFailed: Some movies failed; the message names each with its cause.
+        """
+        context, cluster = self.context, Cluster()
+        config = read_config(context.config("slurm"), self._given)
+        if not self.dry_run:
+            _refuse_what_cannot_submit(cluster, config)
+        reachable = cluster.available()
+        limits = limits_of(config, cluster.partitions() if reachable else None)
+        images = Images.of(context, self._profile)
+        any_catalog = context.catalog_for(context.movies()[0])
+        stages = stages_of(
+            pipeline,
+            lambda node: _placement(node, any_catalog, config, images, limits),
+            group=config.group,
+        )
+        check_persisted(stages, pipeline, any_catalog)
+        images.check(stages, under_slurm=True)
+        journal = journal_of(context)
+        render_batch = _Renderer(context, journal, images)
+        if self.dry_run:
+            dry = DryRun(context, render_batch)
+            if reachable:
+                dry = replace(dry, max_array=cluster.max_array_size())
+            dry.show(stages, pipeline, only_missing_outputs)
+            return {}
+        with driving(context, journal), _hang_up_detaches():
+            resumed = self.resume is not None
+            _same_as_before(journal, context) if resumed else None
+            options = self._given | {"profile": self._profile}
+            journal.write_header(header_of(context, NAME, options))
+            todo = nodes_to_run(context, pipeline, only_missing_outputs, resumed)
+            backend = SlurmBackend(
+                base=base_of(context, journal),
+                journal=journal,
+                config=config,
+                cluster=cluster,
+                limits=limits,
+                render=render_batch,
+                plans={stage.name: stage.placement.detail for stage in stages},
+            )
+            try:
+                with progress(backend.summary) as watch:
+                    Scheduler(
+                        stages,
+                        pipeline,
+                        context,
+                        backend,
+                        journal,
+                        local=lambda unit: run_unit(
+                            context, pipeline, unit, hook_manager
+                        ),
+                        stop_on_failure=config.on_failure == "cancel",
+                        watch=watch,
+                    ).run(todo, resumed)
+            finally:
+                context.record.note("slurm_jobs", journal.jobs())
+                account_for(context, pipeline)
+                backend.usage.write(journal)
+        return {}
+
+
+class _Renderer:
+    """The script of a batch: the worker, in its container if it has one."""
+
+    def __init__(self, context: RunContext, journal: Journal, images: Images) -> None:
+        self._context, self._journal, self._images = context, journal, images
+
+    def __call__(self, batch: Batch) -> str:
+        spec = str(batch.spec(self._journal))
+        worker = ["-m", "cyto_kedro.runners.worker", spec]
+        worker += ["--threads", str(batch.resources.cpus_per_task)]
+        wrap = self._images.wrap_of_stage(batch.stage)
+        command = [sys.executable, *worker]
+        if wrap is not None:
+            command = wrap(["python", *worker], batch.name)
+        return render(
+            resources=batch.resources,
+            log=batch.log_pattern(self._journal),
+            command=command,
+            env=_THREAD_POOLS,
+            workdir=self._context.project,
+        )
+
+
+# Frames run side by side in threads of their own: no pools of threads below them.
+_THREAD_POOLS = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"
+)
+
+
+def read_config(values: dict[str, Any], given: dict[str, Any]) -> SlurmConfig:
+    """The checked content of ``slurm.yml``, the command line on top."""
+    return SlurmConfig.read(values | given)
+
+
+def _placement(
+    node: Node,
+    catalog: Any,
+    config: SlurmConfig,
+    images: Images,
+    limits: Any,
+) -> Placement:
+    gpu = wants_gpu(node, catalog)
+    # A node that wants a GPU is looked up by that before anything else it is.
+    tags = {"gpu"} if gpu and "tag:gpu" in config.nodes else node.tags
+    plan: NodePlan = resolve(config, node.name, tags, node.namespace)
+    if plan.where != _DRIVER:
+        check_plan(config, plan, limits)
+    container = images.container_of(node, gpu)
+    fan_out = plan.fan_out
+    return Placement(
+        key=(repr(plan.resources), repr(container)),
+        frames=fan_out.frames if fan_out is not None else None,
+        where=_DRIVER if plan.where == _DRIVER else "worker",
+        gpu=gpu,
+        detail=plan,
+        container=container,
+    )
+
+
+def _refuse_what_cannot_submit(cluster: Cluster, config: SlurmConfig) -> None:
+    """Raise if jobs cannot or must not be submitted from here."""
+    if not cluster.available():
+        raise ConfigError(
+            "There is no SLURM here: sbatch is missing or the controller is silent",
+            where="--runner",
+            fix="run on a login node; --runner-params=dry_run=true shows what would be "
+            "submitted; cyto_kedro.runners.AllocationRunner needs no SLURM",
+        )
+    if "SLURM_JOB_ID" in os.environ and config.nested == "refuse":
+        raise ConfigError(
+            f"This is already job {os.environ['SLURM_JOB_ID']}: a job that submits "
+            "jobs waits for them and wastes what it was granted",
+            where="--runner",
+            fix="start from a login node; inside a job use "
+            "--runner=cyto_kedro.runners.AllocationRunner --runner-params=n_jobs=-1; "
+            "or set nested: allow in slurm.yml",
+        )
+
+
+def _same_as_before(journal: Journal, context: RunContext) -> None:
+    """A resumed run is the same run: other parameters or environment are another."""
+    before = journal.read_header()
+    now = header_of(context, NAME, {})
+    for key in ("pipelines", "env", "runtime_params"):
+        if before and before[key] != now[key]:
+            raise ConfigError(
+                f"Run {context.run_id} was started with {key} = {before[key]!r}, now "
+                f"it is {now[key]!r}",
+                where="--runner-params=resume=...",
+                fix=f"kedro cyto resume {context.run_id} repeats what it was started "
+                "with; for anything else start a new run",
+            )
+
+
+@contextmanager
+def _hang_up_detaches() -> Iterator[None]:
+    """SIGHUP leaves the jobs alone, unless it is ignored (nohup)."""
+    on_main = threading.current_thread() is threading.main_thread()
+    if not on_main or signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        yield
+        return
+
+    def detach(signum: int, frame: Any) -> None:
+        raise Detached("detached: the jobs go on; resume with resume=last")
+
+    before = signal.signal(signal.SIGHUP, detach)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
