@@ -29,7 +29,8 @@ from cyto_kedro.runners.containers import (
     command,
     exit_status,
 )
-from project import REPOSITORY
+from project import REPOSITORY, Project
+from small_experiment import small_project
 
 pytestmark = pytest.mark.containers
 
@@ -338,3 +339,58 @@ def test_an_image_that_is_not_there_is_not_fetched(podman: Path) -> None:
     container = Container(engine="podman", image="docker.io/library/nothing-here:1")
     with pytest.raises(ConfigError, match="is not there"):
         check(container, project=REPOSITORY)
+
+
+@pytest.mark.slow
+def test_a_run_with_a_node_in_each_engine_gives_the_same_results(
+    podman: Path, sif: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One cell type is segmented in Podman, the other in Apptainer."""
+    project = small_project(place / "a project", n_movies=2, frames=4)
+    run = ["run", "--to-nodes=tcell.segment,cancer.segment"]
+    run += ["--params=movies=killing_A1"]
+    run += ["--runner=cyto_kedro.runners.AllocationRunner"]
+    alone = project.kedro(*run)
+    assert alone.returncode == 0, alone.stdout[-3000:] + alone.stderr[-3000:]
+    before = hashes(project)
+    shutil.rmtree(project.folder / "data/02_intermediate")
+
+    inside = {"binds": engines.python_binds(), "env": engines.python_env()}
+    in_podman = {"engine": "podman", "image": engines.IMAGE} | inside
+    in_apptainer = {"engine": "apptainer", "image": str(sif)} | inside
+    in_apptainer["options"] = ["--userns"]
+    nodes = {"cancer.segment": in_podman, "tcell.segment": in_apptainer}
+    project.configure("execution.yml", json.dumps({"profiles": {"mixed": nodes}}))
+    calls = record_calls(place / "recorded", monkeypatch)
+    mixed = project.kedro(*run, "--runner-params=profile=mixed")
+    assert mixed.returncode == 0, mixed.stdout[-3000:] + mixed.stderr[-3000:]
+    assert hashes(project) == before
+    assert {name for _, name in before} >= {"cancer.labels", "tcell.labels"}
+    for engine in ("podman", "apptainer"):
+        assert f"{engine} cyto_kedro.runners.worker" in calls.read_text()
+
+
+def record_calls(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file in which each start of a worker by an engine leaves a line."""
+    folder.mkdir()
+    calls = folder / "calls"
+    for name in ("podman", "apptainer"):
+        script = f"""#!/bin/sh
+case "$*" in *cyto_kedro.runners.worker*)
+    echo {name} cyto_kedro.runners.worker >>{calls};;
+esac
+exec {shutil.which(name)} "$@"
+"""
+        (folder / name).write_text(script)
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
+    return calls
+
+
+def hashes(project: Project) -> dict[tuple[str, str], str]:
+    """Content hash of every output, by movie and dataset."""
+    found = {}
+    for path in (project.folder / "data").rglob("*.sidecar.json"):
+        sidecar = json.loads(path.read_text("utf-8"))
+        found[sidecar["movie"], sidecar["dataset"]] = sidecar["sha256"]
+    return found
