@@ -51,15 +51,15 @@ LAPTRACK_PX = {
 Track = Callable[[pd.DataFrame, Calibration], pd.DataFrame]
 
 
-def detections(frame, label, row_px, column_px) -> pd.DataFrame:
-    """DETECTIONS from centroids; what tracking does not use is filled in."""
+def detections(frame, label, row_px, column_px, **known) -> pd.DataFrame:
+    """DETECTIONS from centroids; what is not ``known`` is filled in."""
     given = {
         "frame": frame,
         "label": label,
         "time_min": np.asarray(frame, dtype=float),
         "y_um": np.asarray(row_px) * PIXEL_UM,
         "x_um": np.asarray(column_px) * PIXEL_UM,
-    }
+    } | known
     blank = {"int64": 1, "float64": np.nan, "bool": False, "object": "cell"}
     table = pd.DataFrame(given)
     for name, column in DETECTIONS.columns.items():
@@ -133,6 +133,8 @@ def sparse_movie(folder: Path) -> tuple[pd.DataFrame, set]:
         cells["track"].to_numpy(),
         cells["centroid-0"].to_numpy(),
         cells["centroid-1"].to_numpy(),
+        area_um2=cells["area"].to_numpy() * PIXEL_UM**2,
+        mean=cells["intensity_mean"].to_numpy(),
     )
     truth = table[["frame", "label"]].assign(track_id=table["label"])
     lineage = np.loadtxt(folder / "man_track.txt", dtype=int)

@@ -14,20 +14,24 @@ from cyto_kedro.methods.tracking.options import (
     LapOptions,
     LaptrackOptions,
     OverlapOptions,
+    RelinkingOptions,
     TrackerOptions,
     TrackpyOptions,
 )
 from cyto_kedro.methods.tracking.overlap import track_overlap
 from cyto_kedro.methods.tracking.peers import track_laptrack, track_trackpy
+from cyto_kedro.methods.tracking.relinking import relink
 
 __all__ = [
     "TRACKERS",
     "LapOptions",
     "LaptrackOptions",
     "OverlapOptions",
+    "RelinkingOptions",
     "Tracker",
     "TrackerOptions",
     "TrackpyOptions",
+    "relink",
     "suspicious_events",
 ]
 

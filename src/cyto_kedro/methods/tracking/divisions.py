@@ -82,10 +82,9 @@ class DivisionJudge:
         slack = self.rules.midpoint_tolerance * self.sigma_um
         one, other = self.area_um2[daughter], self.area_um2[sister]
         ratio = np.minimum(one, other) / np.maximum(one, other)
-        gain = (one + other) / self.area_um2[mother]
-        # Written so that an unknown area (NaN) excludes nothing.
+        # Written so that an unknown area (NaN) excludes nothing. The mother's own area
+        # is not compared: it rounds up, to anything between half and twice of them.
         fine = ~(ratio < self.rules.min_sister_area_ratio)
-        fine &= ~(gain > self.rules.max_area_gain)
         return ~known | (fine & (nearer >= -slack)), known & fine & (nearer > slack)
 
     def measured(self, point: np.ndarray) -> np.ndarray:

@@ -56,11 +56,6 @@ class DivisionRules(Params):
         le=1,
         description="least area of the smaller daughter / the larger one's",
     )
-    max_area_gain: float = Field(
-        default=2.0,
-        gt=0,
-        description="largest summed area of the daughters / the mother's",
-    )
     min_daughter_frames: int = Field(
         default=3,
         ge=1,
@@ -219,6 +214,29 @@ class OverlapOptions(Params):
         default=None,
         description="part of a vanishing mask that lies on the cell that it merges "
         "into; null = off",
+    )
+
+
+class RelinkingOptions(Params):
+    """Joining tracks across long gaps after tracking, whichever tracker made them."""
+
+    max_gap_min: float = Field(
+        default=20.0, gt=0, description="longest time between the two tracks (min)"
+    )
+    max_distance_um: float = Field(
+        default=30.0, gt=0, description="farthest from the end to the start (um)"
+    )
+    min_probability: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="least probability of a join, among all joins of its two sides and "
+        "none",
+    )
+    appearance: bool = Field(
+        default=True,
+        description="compare area and mean intensity, as far as they are constant in "
+        "time and differ between cells",
     )
 
 

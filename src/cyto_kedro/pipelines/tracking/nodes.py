@@ -6,7 +6,7 @@ import dask.array as da
 import pandas as pd
 
 from cyto_kedro.core.calibration import Calibration
-from cyto_kedro.methods.tracking import TRACKERS, suspicious_events
+from cyto_kedro.methods.tracking import TRACKERS, relink, suspicious_events
 from cyto_kedro.pipelines.tracking.params import TrackingAuditParams, TrackingParams
 
 
@@ -28,7 +28,10 @@ def track(
         Table TRACKS.
     """
     tracker = TRACKERS[params.method.name]
-    return tracker.track(detections, calibration, params.method, labels)
+    tracks = tracker.track(detections, calibration, params.method, labels)
+    if params.relinking is None:
+        return tracks
+    return relink(tracks, calibration, params.relinking)
 
 
 def audit(

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from cyto_kedro.core.params import Params
-from cyto_kedro.methods.tracking import TrackerOptions
+from cyto_kedro.methods.tracking import RelinkingOptions, TrackerOptions
 
 
 class TrackingParams(Params):
@@ -15,6 +15,10 @@ class TrackingParams(Params):
 
     method: Annotated[TrackerOptions, Field(discriminator="name")] = Field(
         description="tracker and its options (name: lap, laptrack, trackpy or overlap)"
+    )
+    relinking: RelinkingOptions | None = Field(
+        default=None,
+        description="join tracks across long gaps after tracking; null = do not",
     )
 
 
