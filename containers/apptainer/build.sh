@@ -29,8 +29,9 @@ die() {
     exit 1
 }
 
-force='' python='' which=cpu
+force='' python='' which=cpu stage=''
 extra=()
+trap 'rm -f "$stage"' EXIT
 while [ $# -gt 0 ]; do
     case $1 in
         -h | --help) usage; exit 0 ;;
@@ -55,8 +56,7 @@ build() {
     [ "$free" -ge "$need" ] ||
         die "$free GB free in ${APPTAINER_TMPDIR:-${TMPDIR:-/tmp}}, $need GB needed: set TMPDIR"
     # An image under its final name is always whole.
-    local stage=containers/images/.cyto-$1.$$.sif
-    trap 'rm -f "$stage"' EXIT
+    stage=containers/images/.cyto-$1.$$.sif
     "$engine" build ${extra[@]+"${extra[@]}"} "$stage" "containers/apptainer/cyto-$1.def"
     "$engine" exec --cleanenv "$stage" python -m cyto_kedro.runners.versions >/dev/null ||
         die "a worker does not run in the image"
