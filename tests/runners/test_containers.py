@@ -253,6 +253,18 @@ def test_other_libraries_inside_are_a_warning(
     assert "numpy 1.0" in caplog.text
 
 
+def test_a_docker_without_daemon_is_not_told_to_build_an_image(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    said = "docker: Cannot connect to the Docker daemon at unix:///x. Is it running?"
+    fake_engine(tmp_path, "docker", f"echo '{said}' >&2; exit 125")
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    with pytest.raises(ConfigError, match="daemon does not answer") as caught:
+        check(a_container("docker"), project=tmp_path)
+    assert "docker build" not in str(caught.value)
+    assert "profile=local" in str(caught.value)
+
+
 _DRIVER = """
 import sys
 from cyto_kedro.runners.processes import run

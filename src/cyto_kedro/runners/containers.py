@@ -176,6 +176,13 @@ def _reason(status: ExitStatus, text: str) -> str:
 
 
 def _refused(container: Container, reason: str, complaint: str = "") -> ConfigError:
+    if "cannot connect to the docker daemon" in complaint.lower():
+        return ConfigError(
+            f"Docker's daemon does not answer: {complaint.strip().splitlines()[0]}",
+            where=f"image '{container.image}' in {_WHERE}",
+            fix="start it, or join the group 'docker'; or run with "
+            "--runner-params=profile=local",
+        )
     # Every engine has its own words for an image that is not there.
     words = ("not known", "no such image", "unable to find image")
     missing = any(word in complaint.lower() for word in words)
