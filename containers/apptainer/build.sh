@@ -31,7 +31,7 @@ die() {
 
 force='' python='' which=cpu stage=''
 extra=()
-trap 'rm -f "$stage"' EXIT
+trap '[ -z "$stage" ] || rm -f "$stage"' EXIT
 while [ $# -gt 0 ]; do
     case $1 in
         -h | --help) usage; exit 0 ;;
