@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from project import Project
+from slurm_cluster import SlurmCluster
+from slurm_cluster import missing as slurm_missing
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +36,27 @@ def example_project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     done = made.kedro("run")
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     return made
+
+
+@pytest.fixture(scope="session")
+def slurm_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SlurmCluster]:
+    """A real SLURM; tests are skipped, with the reason, where none can be started."""
+    if reason := slurm_missing():
+        pytest.skip(f"no SLURM can be started here: {reason}")
+    # Not below pytest's own folder, which other users may not enter.
+    folder = Path(tempfile.mkdtemp(prefix="cyto_kedro_slurm_"))
+    cluster = SlurmCluster(folder)
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def slurm(slurm_cluster: SlurmCluster, monkeypatch: pytest.MonkeyPatch) -> SlurmCluster:
+    """The cluster, found by the commands of this process."""
+    for name in ("SLURM_CONF", "PATH"):
+        monkeypatch.setenv(name, slurm_cluster.environment[name])
+    return slurm_cluster

@@ -41,6 +41,7 @@ logger = logging.getLogger(__name__)
 _LOOK = 1.0
 # A finished job may be seen before its files are: give failures a moment too (s).
 _GRACE = 3.0
+_SUBMIT_TRIES = 10
 
 
 @dataclass
@@ -172,17 +173,32 @@ class SlurmBackend:
         self.journal.add("submitting", batch=batch.name, units=units)
         try:
             job = self.cluster.submit(script, array=batch.array, name=batch.name)
-        except SubmitTimeout:
-            found = self.cluster.find(batch.name)
-            if not found:
-                raise
-            job = found[0]  # it did land
+        except SubmitTimeout as exc:
+            job = self._landed(batch, exc)
         batch.job, batch.submitted = job, time.time()
         self.batches.append(batch)
         self.journal.add("submitted", batch=batch.name, job=job)
         self._interval = self.config.poll.first
         self._asked = self.clock()
         logger.info("Job %s: %s, %d tasks", job, batch.name, len(batch.tasks))
+
+    def _landed(self, batch: Batch, timeout: SubmitTimeout) -> str:
+        """Id of a job whose submission was not answered.
+
+        Raises:
+            SubmitLimit: It is not there: to be submitted again later.
+            SubmitTimeout: For the last time.
+        """
+        try:
+            found = self.cluster.find(batch.name)
+        except StatusUnavailable as exc:
+            raise SubmitLimit(timeout.what) from exc
+        if found:
+            return found[0]
+        batch.unanswered += 1
+        if batch.unanswered >= _SUBMIT_TRIES:
+            raise timeout
+        raise SubmitLimit(timeout.what)
 
     def _results(self) -> list[UnitResult]:
         """Results that lie there by now."""

@@ -33,6 +33,7 @@ class Batch:
     tasks: list[list[Unit]]
     name: str = ""
     attempt: int = 0
+    unanswered: int = 0
     job: str | None = None
     submitted: float | None = None
     ended: dict[int, tuple[TaskState, float]] = field(default_factory=dict)

@@ -106,6 +106,10 @@ class Cluster:
         try:
             done = self._run(*command)
         except subprocess.TimeoutExpired as exc:
+            # While the queue is full, sbatch itself waits and tries again.
+            said = (exc.stderr or b"").decode(errors="replace")
+            if any(text in said for text in _LIMITS):
+                raise SubmitLimit(said.strip().splitlines()[-1], where=name) from exc
             raise SubmitTimeout(
                 f"sbatch did not answer within {self.timeout:g} s", where=name
             ) from exc
