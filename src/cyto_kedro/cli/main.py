@@ -196,6 +196,36 @@ def prune(metadata: ProjectMetadata, run_id: str, env: str | None) -> None:
     click.echo(f"run {run.id}: {count} files deleted, {size / 2**20:.1f} MiB")
 
 
+@cyto.group()
+def weights() -> None:
+    """Weights of Cellpose: no run ever downloads them, `fetch` does."""
+
+
+@weights.command(name="list")
+def list_weights() -> None:
+    """Say where built-in models are looked for, and which are there."""
+    from cyto_kedro.cli.weights import overview
+
+    click.echo(overview())
+
+
+@weights.command()
+@click.argument("model", default="cpsam_v2")
+@click.option("--source", default=None, help="URL of a folder that mirrors the models.")
+def fetch(model: str, source: str | None) -> None:
+    """Download MODEL (cpsam_v2 by default; 1.2 GB) to where `list` says."""
+    from cyto_kedro.cli.weights import SOURCE, fetch
+
+    with click.progressbar(length=1, label=model) as bar:
+
+        def advance(count: int, total: int) -> None:
+            bar.length = total or None
+            bar.update(count)
+
+        told = fetch(model, source or SOURCE, advance)
+    click.echo(told)
+
+
 def _numbers(text: str) -> list[int]:
     try:
         return [int(part) for part in text.split(",") if part.strip()]

@@ -13,7 +13,8 @@ from kedro.io import CatalogProtocol
 from kedro.pipeline.node import Node
 
 from cyto_kedro.core.tags import movie_of
-from cyto_kedro.provenance.fingerprint import plain
+from cyto_kedro.provenance.environment import compute_device, versions_of
+from cyto_kedro.provenance.fingerprint import groups_of, plain
 from cyto_kedro.provenance.runs import NodeTimes, RunRecord
 
 
@@ -87,6 +88,7 @@ class RunMetadataHooks:
         times.save_s += (1 - lazy) * elapsed
         times.peak_memory_mib = _peak_memory_mib()
         times.completed = dataset_name == list(node.outputs)[-1]
+        self._note_libraries(times, node)
         self._note_frames(dataset_name, data, node)
 
     @hook_impl(tryfirst=True)
@@ -120,6 +122,15 @@ class RunMetadataHooks:
 
     def _elapsed(self, node: Node) -> float:
         return time.perf_counter() - self._clock[movie_of(node.tags), node.name]
+
+    def _note_libraries(self, times: NodeTimes, node: Node) -> None:
+        """What the chosen methods need beyond the core, and the device they had."""
+        catalog = self._catalogs.get(movie_of(node.tags))
+        groups = [] if catalog is None else list(groups_of(node, catalog).values())
+        wanted = {name for group in groups for name in group.libraries}
+        if wanted:
+            times.libraries = versions_of(sorted(wanted))
+            times.device = compute_device(any(group.uses_gpu for group in groups))
 
     def _note_frames(self, dataset_name: str, data: Any, node: Node) -> None:
         movie = movie_of(node.tags)

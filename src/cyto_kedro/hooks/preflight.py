@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -17,9 +18,12 @@ from kedro.pipeline import Pipeline
 from cyto_kedro.core.errors import ConfigError, InputError, StorageError
 from cyto_kedro.core.experiment import Movie
 from cyto_kedro.core.layout import Layout
-from cyto_kedro.provenance.fingerprint import is_parameter
+from cyto_kedro.provenance.environment import versions_of
+from cyto_kedro.provenance.fingerprint import groups_of, is_parameter
 from cyto_kedro.provenance.hashing import size_of
 from cyto_kedro.provenance.runs import METADATA
+
+logger = logging.getLogger(__name__)
 
 # Given on the command line for the session, not for a node.
 _SESSION_PARAMETERS = {"movies"}
@@ -31,7 +35,7 @@ MASKS_SUFFIX = ".ready_masks"
 
 
 class PreflightHooks:
-    """Checks parameters, catalog, raw files, roots and disk space."""
+    """Checks parameters, catalog, methods, raw files, roots and disk space."""
 
     def __init__(self) -> None:
         self._context: KedroContext | None = None
@@ -46,7 +50,8 @@ class PreflightHooks:
         """Run all checks.
 
         Raises:
-            ConfigError: Unused or misspelt parameters, missing catalog entries.
+            ConfigError: Unused or misspelt parameters, missing catalog entries or
+                weights.
             InputError: Raw files are missing.
             StorageError: A root cannot be written or the disk is too small.
         """
@@ -58,6 +63,7 @@ class PreflightHooks:
         check_parameters(loader["parameters"], used, inactive)
         check_catalog(pipeline, catalog)
         check_results_of_this_run(pipeline, catalog, layout)
+        check_methods(pipeline, catalog)
         check_raw_files(pipeline, movies)
         check_roots(layout, movies)
         check_disk(layout, movies)
@@ -169,6 +175,28 @@ def check_results_of_this_run(
             fix="run the whole pipeline with --only-missing-outputs: what is up to "
             "date is not computed again",
         )
+
+
+def check_methods(pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+    """What the chosen methods need must be at hand: weights, above all.
+
+    A library that is missing here is only told: the node that needs it may run in a
+    container or on another machine. There it is an error before any frame is read.
+
+    Raises:
+        ConfigError: Names the file that is missing and how to get it.
+    """
+    for node in pipeline.nodes:
+        for group in groups_of(node, catalog).values():
+            group.check_ready()
+            missing = sorted(set(group.libraries) - set(versions_of(group.libraries)))
+            if missing:
+                logger.warning(
+                    "Node '%s' needs %s, which this Python does not have: it must run "
+                    "elsewhere",
+                    node.name,
+                    " and ".join(missing),
+                )
 
 
 def _is_output(dataset: Any, layout: Layout) -> bool:

@@ -19,6 +19,7 @@ from cyto_kedro.provenance.fingerprint import (
     fingerprint,
     identity,
     output_files,
+    parameter_files,
     parameters_of,
 )
 from cyto_kedro.provenance.manifest import write_manifest
@@ -69,6 +70,7 @@ class ProvenanceHooks:
         self.fingerprint(node, catalog)
         for name in node.inputs:
             self._note_input(catalog, name)
+        self._sources |= set(parameter_files(node, catalog).values())
 
     def fingerprint(self, node: Node, catalog: CatalogProtocol) -> str:
         """What the outputs of a node depend on, its inputs being as they are now."""
@@ -114,6 +116,7 @@ class ProvenanceHooks:
         for node in pipeline.nodes:
             for name in (*node.inputs, *node.outputs):
                 self._note_input(catalog, name)
+            self._sources |= set(parameter_files(node, catalog).values())
 
     @hook_impl
     def before_dataset_saved(self, dataset_name: str, node: Node) -> None:

@@ -8,7 +8,7 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import cache
 from importlib import metadata
@@ -69,6 +69,31 @@ def host_facts() -> dict[str, Any]:
         "cpus": os.cpu_count(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
     }
+
+
+def compute_device(gpu: bool) -> str | None:
+    """What torch computes on in this process; None if torch was not used at all.
+
+    Args:
+        gpu: Whether the work may use a GPU.
+    """
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return None
+    if gpu and torch.cuda.is_available():
+        return str(torch.cuda.get_device_name())
+    if gpu and torch.backends.mps.is_available():
+        return "mps"
+    return "cpu"
+
+
+def versions_of(distributions: Iterable[str]) -> dict[str, str]:
+    """Installed versions; what is not installed is left out."""
+    found = {}
+    for name in distributions:
+        with suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
 
 
 def command_line() -> list[str]:

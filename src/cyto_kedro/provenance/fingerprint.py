@@ -3,7 +3,8 @@
 ``fingerprint(node) = H(function, code, parameters, identity of every input)``. The
 identity of a file that a node of ours wrote is its fingerprint as long as its content
 is untouched, and its content hash once somebody edited it; the identity of raw data is
-the list of files with size and modification time.
+the list of files with size and modification time. A file that parameters name (weights)
+is an input like any other, by its content.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from kedro.io import CatalogProtocol
 from kedro.pipeline.node import Node
 from pydantic import BaseModel
 
+from cyto_kedro.core.params import Params
 from cyto_kedro.provenance.code import code_version
-from cyto_kedro.provenance.hashing import hash_json, sha256_of
+from cyto_kedro.provenance.hashing import hash_json, sha256_of, sha256_unless_known
 from cyto_kedro.provenance.sidecar import read_sidecar
 
 _PARAMS = ("params:", "parameters")
@@ -38,6 +40,22 @@ def parameters_of(node: Node, catalog: CatalogProtocol) -> dict[str, Any]:
     # Straight from the dataset: loading through the catalog would log each of them.
     found = {name: catalog.get(name) for name in node.inputs if is_parameter(name)}
     return {name: plain(dataset.load()) for name, dataset in found.items() if dataset}
+
+
+def groups_of(node: Node, catalog: CatalogProtocol) -> dict[str, Params]:
+    """Typed parameter groups of a node by name."""
+    found = {name: catalog.get(name) for name in node.inputs if is_parameter(name)}
+    values = {name: dataset.load() for name, dataset in found.items() if dataset}
+    return {name: value for name, value in values.items() if isinstance(value, Params)}
+
+
+def parameter_files(node: Node, catalog: CatalogProtocol) -> dict[str, Path]:
+    """Files that a node's parameters name, as ``params:<group>:<file name>``."""
+    return {
+        f"{name}:{path.name}": path
+        for name, group in groups_of(node, catalog).items()
+        for path in group.input_files
+    }
 
 
 def output_files(catalog: CatalogProtocol, name: str) -> list[Path]:
@@ -86,6 +104,9 @@ def fingerprint(
         for name in node.inputs
         if not is_parameter(name)
     }
+    for name, path in parameter_files(node, catalog).items():
+        there = path.exists()
+        inputs[name] = f"sha256:{sha256_unless_known(path)}" if there else "missing"
     function = node.func
     parts = {
         "function": f"{function.__module__}.{function.__qualname__}",

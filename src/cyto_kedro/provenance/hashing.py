@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,14 @@ def sha256_of(path: Path) -> str:
     return _file(path)
 
 
+def sha256_unless_known(path: Path) -> str:
+    """As :func:`sha256_of`; a file that did not change is read once per process."""
+    if path.is_dir():
+        return sha256_of(path)
+    facts = path.stat()
+    return _remembered(path, facts.st_size, facts.st_mtime_ns)
+
+
 def size_of(path: Path) -> int:
     """Bytes of a file or of all files in a folder."""
     if path.is_dir():
@@ -35,6 +44,11 @@ def hash_json(value: Any) -> str:
     """SHA-256 of a JSON-able value, independent of the order of keys."""
     text = json.dumps(value, sort_keys=True, default=str, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+@lru_cache(maxsize=64)
+def _remembered(path: Path, size: int, modified_ns: int) -> str:
+    return _file(path)
 
 
 def _file(path: Path) -> str:

@@ -80,7 +80,7 @@ def run_ids(output_root: Path, workflow: str) -> list[str]:
 
 @dataclass
 class NodeTimes:
-    """Where the seconds of one node on one movie went."""
+    """Where the seconds of one node on one movie went, and what it computed on."""
 
     movie: str | None
     node: str
@@ -89,6 +89,8 @@ class NodeTimes:
     save_s: float = 0.0
     peak_memory_mib: float | None = None
     completed: bool = False
+    device: str | None = None
+    libraries: dict[str, str] = field(default_factory=dict)
 
     def plus(self, other: NodeTimes) -> NodeTimes:
         """Both together: seconds add up, of the peaks the higher counts."""
@@ -101,6 +103,11 @@ class NodeTimes:
             save_s=self.save_s + other.save_s,
             peak_memory_mib=max(peaks, default=None),
             completed=self.completed and other.completed,
+            device=_both(self.device, other.device),
+            libraries={
+                name: _both(self.libraries.get(name), other.libraries.get(name)) or ""
+                for name in self.libraries | other.libraries
+            },
         )
 
     @property
@@ -288,11 +295,20 @@ class RunRecord:
 
 
 def _rounded(times: NodeTimes) -> dict[str, Any]:
-    values = {"movie": times.movie, "node": times.node, "completed": times.completed}
+    values: dict[str, Any] = {"movie": times.movie, "node": times.node}
+    values["completed"] = times.completed
     for name in ("load_s", "compute_s", "save_s", "peak_memory_mib"):
         value = getattr(times, name)
         values[name] = None if value is None else round(value, 4)
+    if times.libraries:  # of learned methods only
+        values |= {"device": times.device, "libraries": times.libraries}
     return values
+
+
+def _both(first: str | None, second: str | None) -> str | None:
+    """What two workers had; both where they differ."""
+    told = {part for text in (first, second) if text for part in text.split(" and ")}
+    return " and ".join(sorted(told)) or None
 
 
 def _seconds_since_process_start() -> float:

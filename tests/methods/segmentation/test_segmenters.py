@@ -14,10 +14,26 @@ from cyto_kedro.pipelines.segmentation.params import SegmentationParams
 SPACING = (0.65, 0.65)
 
 
-@pytest.fixture(params=sorted(SEGMENTERS))
+# What has to be given beside the name.
+REQUIRED = {"stardist": {"model": "a_model_folder"}}
+
+
+def _marks(name):
+    if name == "stardist":
+        why = "its network needs TensorFlow; test_stardist.py tests what follows it"
+        return [pytest.mark.skip(reason=why)]
+    return [pytest.mark.learned] if name == "cellpose" else []
+
+
+@pytest.fixture(
+    params=[pytest.param(name, marks=_marks(name)) for name in sorted(SEGMENTERS)]
+)
 def segment(request):
-    name = request.param
-    return build_segmenter(name, SEGMENTERS[name].options(), SPACING)
+    name, chosen = request.param, {}
+    if name == "cellpose":
+        weights = request.getfixturevalue("small_cellpose")
+        chosen = {"model": str(weights), "diameter_um": 12.0}
+    return build_segmenter(name, SEGMENTERS[name].options(**chosen), SPACING)
 
 
 def picture(seed=0):
@@ -74,4 +90,5 @@ def test_every_method_can_be_chosen_in_the_parameters():
     union = SegmentationParams.model_fields["method"].annotation
     assert set(get_args(union)) == {method.options for method in SEGMENTERS.values()}
     for name in SEGMENTERS:
-        assert SegmentationParams(method={"name": name}).method.name == name
+        chosen = {"name": name} | REQUIRED.get(name, {})
+        assert SegmentationParams(method=chosen).method.name == name

@@ -10,7 +10,12 @@ import numpy as np
 
 from cyto_kedro.core.errors import InputError
 from cyto_kedro.core.params import Params
-from cyto_kedro.methods.segmentation import classical, otsu_watershed
+from cyto_kedro.methods.segmentation import (
+    cellpose,
+    classical,
+    otsu_watershed,
+    stardist,
+)
 
 #: From a YX image to YX uint32 masks, 0 = background.
 Segment = Callable[[np.ndarray], np.ndarray]
@@ -30,10 +35,12 @@ class Segmenter:
 
 
 SEGMENTERS: dict[str, Segmenter] = {
+    "cellpose": Segmenter(cellpose.CellposeOptions, cellpose.build),
     "classical": Segmenter(classical.ClassicalOptions, classical.build),
     "otsu_watershed": Segmenter(
         otsu_watershed.OtsuWatershedOptions, otsu_watershed.build
     ),
+    "stardist": Segmenter(stardist.StarDistOptions, stardist.build),
 }
 
 

@@ -7,15 +7,18 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from cyto_kedro.core.params import Params
+from cyto_kedro.methods.segmentation.cellpose import CellposeOptions
 from cyto_kedro.methods.segmentation.classical import ClassicalOptions
 from cyto_kedro.methods.segmentation.otsu_watershed import OtsuWatershedOptions
+from cyto_kedro.methods.segmentation.stardist import StarDistOptions
 
 
 class SegmentationParams(Params):
     """How the cells of one role are found in its image."""
 
     method: Annotated[
-        ClassicalOptions | OtsuWatershedOptions, Field(discriminator="name")
+        CellposeOptions | ClassicalOptions | OtsuWatershedOptions | StarDistOptions,
+        Field(discriminator="name"),
     ] = Field(default=ClassicalOptions(), description="the method and its options")
     min_area_um2: float = Field(
         default=10.0, ge=0, description="smaller objects are dropped (um2)"
