@@ -14,19 +14,23 @@ from cyto_kedro.datasets.documents import (
     TextDataset,
 )
 from cyto_kedro.datasets.figures import FiguresDataset
+from cyto_kedro.datasets.geff_tracks import GeffDataset
 from cyto_kedro.datasets.movies import ConditionsDataset, MovieCollectionDataset
 from cyto_kedro.datasets.napari_tracks import NapariTracksDataset
 from cyto_kedro.datasets.network import NetworkDataset
 from cyto_kedro.datasets.ome_zarr import OmeZarrDataset
+from cyto_kedro.datasets.program_csv import BtrackTracksDataset, UltrackTracksDataset
 from cyto_kedro.datasets.table import TableDataset
 from cyto_kedro.datasets.trackmate import TrackMateDataset
 
 __all__ = [
     "ArbitraryDataset",
+    "BtrackTracksDataset",
     "ChannelDataset",
     "ConditionsDataset",
     "CtcTracksDataset",
     "FiguresDataset",
+    "GeffDataset",
     "JsonDataset",
     "LabelledTracks",
     "MasksDataset",
@@ -38,4 +42,5 @@ __all__ = [
     "TableDataset",
     "TextDataset",
     "TrackMateDataset",
+    "UltrackTracksDataset",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -80,7 +81,7 @@ class NapariTracksDataset(PathDataset[pd.DataFrame, pd.DataFrame]):
     def load(self) -> pd.DataFrame:
         """Read the tracks."""
         where = str(self.path)
-        points = _points(_read_csv(self.path), where)
+        points, graph = self._read(where)
         known = read_calibration(self._calibration)
         height, width = self._spacing(known)
         frame = points["frame"].to_numpy()
@@ -89,26 +90,35 @@ class NapariTracksDataset(PathDataset[pd.DataFrame, pd.DataFrame]):
             y_um=points["y"] * height,
             x_um=points["x"] * width,
         )
-        graph = _read_graph(self._graph) if self._graph.exists() else _parents(points)
         table = checked_tracks(_related(table, graph, where), where)
         return tracks_from_links(table, links_of(table), where)
+
+    def _read(self, where: str) -> tuple[pd.DataFrame, Graph]:
+        """Points in the unit of the file, and the parents of each track."""
+        points = points_of(read_csv(self.path), where)
+        if self._graph.exists():
+            return points, _read_graph(self._graph)
+        return points, parents_of(points)
 
     def save(self, data: pd.DataFrame) -> None:
         """Write the graph, then the table: where that is, both are whole."""
         table = checked_tracks(data, str(self.path))
+        layer = self._layer(table).assign(label=table["label"])
+        write_text(self._graph, json.dumps(_graph_of(table), indent=0) + "\n")
+        with staged(self.path) as stage:
+            layer.to_csv(stage, index=False)
+
+    def _layer(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The columns of the Tracks layer, in the unit of the file."""
         height, width = self._spacing(read_calibration(self._calibration))
-        layer = pd.DataFrame(
+        return pd.DataFrame(
             {
                 "track_id": table["track_id"],
                 "t": table["frame"],
                 "y": table["y_um"] / height,
                 "x": table["x_um"] / width,
-                "label": table["label"],
             }
         )
-        write_text(self._graph, json.dumps(_graph_of(table), indent=0) + "\n")
-        with staged(self.path) as stage:
-            layer.to_csv(stage, index=False)
 
     def _spacing(self, known: Calibration | None) -> tuple[float, float]:
         """um per unit of the file along y and x."""
@@ -159,22 +169,34 @@ def _graph_of(table: pd.DataFrame) -> Graph:
     return graph
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
+def read_csv(
+    path: Path, separator: str = ",", needed: Sequence[str] = _LAYER
+) -> pd.DataFrame:
+    """A table with at least the needed columns.
+
+    Raises:
+        InputError: It is no such table.
+    """
     try:
-        table = pd.read_csv(path, float_precision="round_trip")
+        # Patterns as separators are understood by the Python parser alone.
+        table = (
+            pd.read_csv(path, float_precision="round_trip")
+            if separator == ","
+            else pd.read_csv(path, sep=separator, engine="python")
+        )
     except (ValueError, UnicodeDecodeError) as exc:
         raise InputError(f"Not a CSV table: {exc}", where=str(path)) from exc
-    missing = [name for name in _LAYER if name not in table]
+    missing = [name for name in needed if name not in table]
     if missing:
         raise InputError(
             f"The table lacks {', '.join(missing)}",
             where=str(path),
-            fix="its first line names the columns: track_id,t,y,x",
+            fix=f"its first line names the columns: {','.join(needed)}",
         )
     return table
 
 
-def _points(table: pd.DataFrame, where: str) -> pd.DataFrame:
+def points_of(table: pd.DataFrame, where: str) -> pd.DataFrame:
     """The columns of EXCHANGED_TRACKS that need no unit, and y and x as they are."""
     if "z" in table and table["z"].ne(0).any():
         raise InputError(
@@ -222,7 +244,7 @@ def _whole(column: pd.Series, name: str, where: str, least: int = 0) -> pd.Serie
     return value.astype(np.int64)
 
 
-def _parents(points: pd.DataFrame) -> Graph:
+def parents_of(points: pd.DataFrame) -> Graph:
     """The graph of a file that has a column of parents, or none at all."""
     rows = points.loc[points["above"] >= 0, ["track_id", "above"]].drop_duplicates()
     return {int(own): [int(above)] for own, above in rows.itertuples(index=False)}
