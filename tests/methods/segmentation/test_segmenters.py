@@ -18,21 +18,23 @@ SPACING = (0.65, 0.65)
 REQUIRED = {"stardist": {"model": "a_model_folder"}}
 
 
-def _marks(name):
-    if name == "stardist":
-        why = "its network needs TensorFlow; test_stardist.py tests what follows it"
-        return [pytest.mark.skip(reason=why)]
-    return [pytest.mark.learned] if name == "cellpose" else []
+LEARNED = {"cellpose", "stardist"}
 
 
 @pytest.fixture(
-    params=[pytest.param(name, marks=_marks(name)) for name in sorted(SEGMENTERS)]
+    params=[
+        pytest.param(name, marks=[pytest.mark.learned] if name in LEARNED else [])
+        for name in sorted(SEGMENTERS)
+    ]
 )
 def segment(request):
+    """Each method; for StarDist without its network, which needs TensorFlow."""
     name, chosen = request.param, {}
     if name == "cellpose":
         weights = request.getfixturevalue("small_cellpose")
         chosen = {"model": str(weights), "diameter_um": 12.0}
+    elif name == "stardist":
+        chosen = {"model": str(request.getfixturevalue("ideal_stardist"))}
     return build_segmenter(name, SEGMENTERS[name].options(**chosen), SPACING)
 
 

@@ -26,7 +26,8 @@ from cyto_kedro.methods.segmentation.learned import (
 _WHERE = "segmentation.<role>.method.model"
 _UNPACK = (
     "name the folder of a trained 2D model with config.json and weights (*.h5): what "
-    "StarDist writes after training, or an unpacked archive of its model zoo"
+    "StarDist writes after training, or an unpacked archive of its model zoo; the name "
+    "of a public model alone is not enough, as nothing is downloaded"
 )
 
 _models: dict[tuple[str, int], Any] = {}
