@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import cKDTree
 
-from cyto_kedro.methods.tracking.points import Points
+from cyto_kedro.methods.tracking.points import Points, points_tree
 
 Cost = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
@@ -80,8 +79,8 @@ def nearby(
     if not len(sources) or not len(targets):
         return Candidates.none()
     separation = 4.0 * limit_um
-    here = cKDTree(points.lifted(step, expected_um, separation)[sources])
-    there = cKDTree(points.lifted(0, points.position_um, separation)[targets])
+    here = points_tree(points.lifted(step, expected_um, separation)[sources])
+    there = points_tree(points.lifted(0, points.position_um, separation)[targets])
     pairs = here.sparse_distance_matrix(there, limit_um, output_type="ndarray")
     source, target = sources[pairs["i"]], targets[pairs["j"]]
     order = np.lexsort((target, source))

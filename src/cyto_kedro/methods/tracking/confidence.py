@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy.spatial import cKDTree
 
 from cyto_kedro.core.parallel import workers
-from cyto_kedro.methods.tracking.points import Points
+from cyto_kedro.methods.tracking.points import Points, points_tree
 
 
 def link_margins(
@@ -54,7 +53,7 @@ def _nearest_other(
     own: np.ndarray,
 ) -> np.ndarray:
     """Distance from each query to the nearest point that is not its ``own``."""
-    tree = cKDTree(np.column_stack([place, level]))
+    tree = points_tree(np.column_stack([place, level]))
     distance, index = tree.query(
         np.column_stack([query, query_level]), k=[1, 2], workers=workers()
     )

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
-from scipy.spatial import cKDTree
 
+from cyto_kedro.core.parallel import workers
 from cyto_kedro.methods.tracking.candidates import Candidates
-from cyto_kedro.methods.tracking.points import Points
+from cyto_kedro.methods.tracking.points import Points, points_tree
 
 #: Neighbours whose steps are averaged.
 _NEIGHBOURS = 12
@@ -39,7 +39,7 @@ class Neighbourhood:
         extent = float(np.ptp(points.position_um, axis=0).max()) + 1.0
         lifted = points.lifted(0, points.position_um, 4.0 * extent)
         rank = np.arange(1, min(_NEIGHBOURS + 1, len(points)) + 1)
-        distance, index = cKDTree(lifted).query(lifted, k=rank)
+        distance, index = points_tree(lifted).query(lifted, k=rank, workers=workers())
         own = np.arange(len(points))[:, np.newaxis]
         found = (points.frame[index] == points.frame[:, np.newaxis]) & (index != own)
         return cls(index, found, distance)
@@ -107,8 +107,8 @@ def _near(
 
 def _displacements(points: Points, reach: float) -> np.ndarray:
     place = points.position_um
-    here = cKDTree(points.lifted(1, place, 4.0 * reach))
-    there = cKDTree(points.lifted(0, place, 4.0 * reach))
+    here = points_tree(points.lifted(1, place, 4.0 * reach))
+    there = points_tree(points.lifted(0, place, 4.0 * reach))
     pairs = here.sparse_distance_matrix(there, reach, output_type="ndarray")
     return place[pairs["j"]] - place[pairs["i"]]
 
