@@ -29,7 +29,7 @@ from cyto_kedro.methods.preprocessing.intensity import (
 from cyto_kedro.methods.preprocessing.percentiles import movie_percentiles
 from cyto_kedro.methods.preprocessing.registered import RegisteredFrames
 from cyto_kedro.methods.preprocessing.steps import measure_ranges, ranges_of
-from cyto_kedro.methods.preprocessing.transforms import drift_table
+from cyto_kedro.methods.preprocessing.tables import drift_table
 
 GAMMA = 0.8
 
@@ -48,7 +48,7 @@ def ours(movie: np.ndarray, out: np.ndarray) -> np.ndarray:
     """The pipeline's own functions, frame by frame as a dataset saves them."""
     stack = da.from_array(movie, chunks=(1, -1, -1), name=False)
     still = drift_table(np.zeros((len(movie), 2)), np.ones(len(movie)), movie.shape[1:])
-    frames = RegisteredFrames.of(stack, still, "nearest")
+    frames = RegisteredFrames.of(stack, still, None, "nearest")
     steps = [PercentileNormalise(), Gamma(gamma=GAMMA)]
     ranges = ranges_of(measure_ranges(stack, steps, frames.valid_part))
     lazy = frames.through(steps, ranges)

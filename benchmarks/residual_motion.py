@@ -18,6 +18,7 @@ from cyto_kedro.methods.preprocessing.residual_motion import (
     ResidualMotionParams,
     residual_motion,
 )
+from cyto_kedro.methods.preprocessing.tables import translations
 
 
 def pairs(size: int, height: float, noise: float) -> dict[str, np.ndarray]:
@@ -88,7 +89,7 @@ def main() -> None:
     for name, film in films.items():
         shifts = np.array([[0, 0], [7.3, -4.6] if name == "rigid" else [0, 0]])
         start = time.perf_counter()
-        row = residual_motion(film, shifts, options).iloc[0]
+        row = residual_motion(film, translations(shifts), options).iloc[0]
         ours = time.perf_counter() - start
         theirs = f"{syn(film) / ours:.0f}" if given.ants else ""
         print(

@@ -20,7 +20,8 @@ from cyto_kedro.core.frames import compute_frame
 from cyto_kedro.core.layout import Layout
 from cyto_kedro.core.parallel import workers
 from cyto_kedro.core.raw import RawChannel
-from cyto_kedro.methods.preprocessing.transforms import drift_table
+from cyto_kedro.methods.preprocessing.tables import transform_tables
+from cyto_kedro.methods.preprocessing.warps import Transform
 from cyto_kedro.methods.segmentation.overlay import outlines
 from cyto_kedro.pipelines.ingest.nodes import calibrate
 from cyto_kedro.pipelines.preprocessing.nodes import (
@@ -102,8 +103,8 @@ def _segment_roles(
     shown: Calibration,
     params: Any,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    still = drift_table(
-        np.zeros((shown.n_frames, 2)),
+    still = transform_tables(
+        [Transform()] * shown.n_frames,
         np.full(shown.n_frames, np.nan),
         (shown.height_px, shown.width_px),
     )
@@ -123,17 +124,20 @@ def _segment_roles(
                 channels=spec.channels,
             )
         if spec.masks is not None:
-            labels[role] = import_masks(ready[role], shown, still)
+            labels[role] = import_masks(ready[role], shown, *still)
         else:
             labels[role] = segment(images[role], shown, params["segmentation"][role])
     return labels, images
 
 
 def _preprocessed(
-    raw: RawChannel, shown: Calibration, still: pd.DataFrame, options: Any
+    raw: RawChannel,
+    shown: Calibration,
+    still: tuple[pd.DataFrame, pd.DataFrame],
+    options: Any,
 ) -> Any:
-    ranges = measure_intensity_range(raw, shown, still, options)
-    return preprocess(raw, shown, still, ranges, options)
+    ranges = measure_intensity_range(raw, shown, *still, options)
+    return preprocess(raw, shown, *still, ranges, options)
 
 
 def _write(

@@ -114,19 +114,38 @@ FRAME_STATS = TableSpec(
     },
     unique=("channel", "frame"),
 )
+# A frame's content at p = (y, x) lies on the reference at c + A (p - c) + (dy, dx), with
+# c the centre of the image and A the linear part; tables without A mean A = 1.
 DRIFT = TableSpec(
     "drift",
     {
         "frame": FRAME,
-        "dy_px": _number("px", "row shift that moves the frame onto the reference"),
-        "dx_px": _number("px", "column shift that moves the frame onto the reference"),
-        "valid_y0": _count("first row with data after the shift"),
+        "dy_px": _number("px", "row shift of the centre onto the reference"),
+        "dx_px": _number("px", "column shift of the centre onto the reference"),
+        "valid_y0": _count("first row with data after the frame was moved"),
         "valid_y1": _count("one past the last row with data"),
         "valid_x0": _count("first column with data"),
         "valid_x1": _count("one past the last column with data"),
         "quality": _number("", "correlation after registration, in [-1, 1]"),
     },
+    {
+        "^linear_yy$": _number("", "A: rows per row, about the centre; 1 = unchanged"),
+        "^linear_yx$": _number("", "A: rows per column; -sin of a rotation's angle"),
+        "^linear_xy$": _number("", "A: columns per row; sin of a rotation's angle"),
+        "^linear_xx$": _number("", "A: columns per column; 1 = unchanged"),
+    },
     unique=("frame",),
+)
+DEFORMATION = TableSpec(
+    "deformation",
+    {
+        "frame": FRAME,
+        "y_px": _number("px", "row of a node of the control grid on the reference"),
+        "x_px": _number("px", "column of the node"),
+        "dy_px": _number("px", "row displacement there, on top of the drift"),
+        "dx_px": _number("px", "column displacement there"),
+    },
+    unique=("frame", "y_px", "x_px"),
 )
 RESIDUAL_MOTION = TableSpec(
     "residual_motion",
@@ -145,6 +164,12 @@ RESIDUAL_MOTION = TableSpec(
         "coherence": _number("", "share of it that neighbouring blocks foretell"),
         "verdict": Col(
             "object", "", "aligned, shifted, deformed, own_motion or unknown"
+        ),
+        "transform_needed": Col(
+            "object",
+            "",
+            "least transform that would take the rest out: none, translation, rigid, "
+            "affine, deformable or unknown",
         ),
     },
     unique=("frame",),
@@ -393,9 +418,40 @@ ATTRIBUTION = TableSpec(
         "credit_nearest": Col("float64", "", "1 for the nearest/last toucher", ge=0),
         "credit_exclusive": Col("float64", "", "1 for an only candidate", ge=0),
         "credit_shared": Col("float64", "", "weighted share; sums to 1", ge=0),
+        "credit_hazard": Col(
+            "float64",
+            "",
+            "posterior of the hit model; sums to 1 with background_probability",
+            ge=0,
+            le=1,
+        ),
+        "background_probability": Col(
+            "float64", "", "posterior of a death by no effector", ge=0, le=1
+        ),
         "window_truncated": _flag("the window reaches before the target was seen"),
     },
     unique=("target", "target_track_id", "effector", "effector_track_id"),
+)
+HIT_MODEL = TableSpec(
+    "hit_model",
+    {
+        "target": NAME,
+        "effector": NAME,
+        "n_targets": _count("targets at risk"),
+        "n_deaths": _count("deaths"),
+        "contact_hours": _number("h", "contact with targets at risk", 0),
+        "expected_kills": _number("", "summed hazard credit of this role", 0),
+        "hits_per_contact_hour": _number("1/h", "lethal hits per contact hour", 0),
+        "hits_low": _number("1/h", "lower 95 % bound", 0),
+        "hits_high": _number("1/h", "upper 95 % bound", 0),
+        "background_per_hour": _number("1/h", "deaths without contact per target", 0),
+        "delay_mean_min": _number("min", "mean time from hit to death", 0),
+        "delay_low_min": _number("min", "2.5 % posterior bound, on its grid", 0),
+        "delay_high_min": _number("min", "97.5 % posterior bound, on its grid", 0),
+        "delay_cv": _number("", "spread of the delay / its mean", 0),
+        "log_likelihood_gain": _number("nat", "of hits above a background alone"),
+    },
+    unique=("target", "effector"),
 )
 ATTRIBUTION_CHANCE = TableSpec(
     "attribution_chance",

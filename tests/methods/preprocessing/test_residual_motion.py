@@ -15,6 +15,7 @@ from cyto_kedro.methods.preprocessing.residual_motion import (
     local_displacements,
     residual_motion,
 )
+from cyto_kedro.methods.preprocessing.tables import translations
 
 SIZE = 384
 MEASURES = ["common_dy_px", "common_dx_px", "rms_px", "p95_px", "coherence"]
@@ -49,7 +50,9 @@ def test_a_rigid_shift_leaves_nothing(make_spots, places):
     movie = filmed(make_spots, *(places - k * shift for k in range(3)))
     shifts = np.arange(3)[:, None] * shift
     for reference in ("first", "previous"):
-        found = residual_motion(movie, shifts, options(reference=reference))
+        found = residual_motion(
+            movie, translations(shifts), options(reference=reference)
+        )
         RESIDUAL_MOTION.validate(found)
         assert found["verdict"].tolist() == ["aligned", "aligned"]
         assert found["p95_px"].max() < 0.2
@@ -70,7 +73,7 @@ def test_a_planted_deformation_is_found_where_it_is(make_spots, places):
 
 def test_a_planted_deformation_is_called_one(make_spots, places):
     movie = filmed(make_spots, places, swell(places, 6.0))
-    found = residual_motion(movie, np.zeros((2, 2)), options()).iloc[0]
+    found = residual_motion(movie, translations(np.zeros((2, 2))), options()).iloc[0]
     assert found["verdict"] == "deformed"
     assert found["rms_px"] == pytest.approx(6 / np.sqrt(2), rel=0.15)
     assert found["p95_px"] == pytest.approx(6, rel=0.15)
@@ -79,7 +82,7 @@ def test_a_planted_deformation_is_called_one(make_spots, places):
 
 def test_a_deformation_below_the_limit_does_not_matter(make_spots, places):
     movie = filmed(make_spots, places, swell(places, 1.0))
-    found = residual_motion(movie, np.zeros((2, 2)), options()).iloc[0]
+    found = residual_motion(movie, translations(np.zeros((2, 2))), options()).iloc[0]
     assert found["verdict"] == "aligned"
     assert found["p95_px"] == pytest.approx(1, rel=0.25)
 
@@ -89,7 +92,9 @@ def test_a_deformation_adds_up_against_the_first_frame_only(make_spots, places):
     movie = filmed(make_spots, *steps)
 
     def found(reference):
-        return residual_motion(movie, np.zeros((4, 2)), options(reference=reference))
+        return residual_motion(
+            movie, translations(np.zeros((4, 2))), options(reference=reference)
+        )
 
     assert found("first")["verdict"].tolist() == ["aligned", "deformed", "deformed"]
     assert found("first")["reference_frame"].tolist() == [0, 0, 0]
@@ -100,14 +105,16 @@ def test_a_deformation_adds_up_against_the_first_frame_only(make_spots, places):
 def test_cells_that_crawl_are_no_deformation(make_spots, places):
     walked = places + np.random.default_rng(6).normal(0, 4, places.shape)
     movie = filmed(make_spots, places, walked)
-    found = residual_motion(movie, np.zeros((2, 2)), options(min_quality=0.3)).iloc[0]
+    found = residual_motion(
+        movie, translations(np.zeros((2, 2))), options(min_quality=0.3)
+    ).iloc[0]
     assert found["p95_px"] > 2
     assert found["verdict"] == "own_motion"
 
 
 def test_a_missed_translation_is_no_deformation(make_spots, places):
     movie = filmed(make_spots, places, places - [4, -3])
-    found = residual_motion(movie, np.zeros((2, 2)), options()).iloc[0]
+    found = residual_motion(movie, translations(np.zeros((2, 2))), options()).iloc[0]
     assert found["verdict"] == "shifted"
     assert found["common_dy_px"] == pytest.approx(4, abs=0.1)
     assert found["common_dx_px"] == pytest.approx(-3, abs=0.1)
@@ -118,7 +125,9 @@ def test_a_missed_translation_is_no_deformation(make_spots, places):
 @pytest.mark.parametrize("block_px", [48, 64, 128])
 def test_noise_says_nothing(seed, block_px):
     movie = np.random.default_rng(seed).normal(100, 10, (3, SIZE, SIZE))
-    found = residual_motion(movie, np.zeros((3, 2)), options(block_px=block_px))
+    found = residual_motion(
+        movie, translations(np.zeros((3, 2))), options(block_px=block_px)
+    )
     assert found["reliable_fraction"].tolist() == [0, 0]
     assert found[MEASURES].isna().all(axis=None)
     assert set(found["verdict"]) == {"unknown"}
@@ -129,7 +138,7 @@ def test_smooth_noise_that_looks_like_texture_is_not_believed():
 
     noise = np.random.default_rng(0).normal(0, 1, (2, SIZE, SIZE))
     movie = 100 + 50 * ndimage.gaussian_filter(noise, (0, 2, 2))
-    found = residual_motion(movie, np.zeros((2, 2)), options()).iloc[0]
+    found = residual_motion(movie, translations(np.zeros((2, 2))), options()).iloc[0]
     assert found["reliable_fraction"] < 0.1
     assert found["verdict"] == "unknown"
 
@@ -137,7 +146,7 @@ def test_smooth_noise_that_looks_like_texture_is_not_believed():
 def test_half_an_empty_field_counts_for_half(make_spots, places):
     left = places[places[:, 1] < SIZE / 2 - 20]
     movie = filmed(make_spots, left, left)
-    found = residual_motion(movie, np.zeros((2, 2)), options()).iloc[0]
+    found = residual_motion(movie, translations(np.zeros((2, 2))), options()).iloc[0]
     assert found["reliable_fraction"] == pytest.approx(0.5, abs=0.03)
     assert found["verdict"] == "aligned"
 
@@ -146,7 +155,7 @@ def test_shading_that_stays_does_not_hide_motion(make_spots, places):
     movie = filmed(make_spots, places, swell(places, 6.0))
     rows = np.linspace(-1, 1, SIZE)
     movie += 800 * (1 - rows[:, None] ** 2) * (1 - rows**2) + 300 * rows
-    found = residual_motion(movie, np.zeros((2, 2)), options()).iloc[0]
+    found = residual_motion(movie, translations(np.zeros((2, 2))), options()).iloc[0]
     assert found["verdict"] == "deformed"
     assert found["p95_px"] == pytest.approx(6, rel=0.15)
 
@@ -155,7 +164,7 @@ def test_shading_that_stays_does_not_hide_motion(make_spots, places):
 def test_a_blank_frame_is_skipped_and_never_the_reference(make_spots, places, blank):
     movie = filmed(make_spots, places, places, places)
     movie[blank] = 7
-    found = residual_motion(movie, np.zeros((3, 2)), options())
+    found = residual_motion(movie, translations(np.zeros((3, 2))), options())
     assert found["verdict"].tolist() == ["unknown", "aligned"]
     assert np.isnan(found.loc[0, "p95_px"])
     assert found.loc[1, "reference_frame"] == 1 - blank
@@ -165,7 +174,7 @@ def test_a_blank_frame_is_skipped_and_never_the_reference(make_spots, places, bl
 def test_too_little_to_compare_gives_a_typed_table(shape):
     movie = np.random.default_rng(0).integers(0, 99, shape).astype(np.uint16)
     found = RESIDUAL_MOTION.validate(
-        residual_motion(movie, np.zeros((shape[0], 2)), options())
+        residual_motion(movie, translations(np.zeros((shape[0], 2))), options())
     )
     assert len(found) == max(0, shape[0] - 1)
     assert found[MEASURES].isna().all(axis=None)
@@ -178,7 +187,9 @@ def test_frames_are_sampled_and_threads_do_not_matter(make_drifting):
     results = []
     for threads in (1, 3):
         set_workers(threads)
-        results.append(residual_motion(movie, truth, options(every_nth_frame=3)))
+        results.append(
+            residual_motion(movie, translations(truth), options(every_nth_frame=3))
+        )
     set_workers(None)
     assert results[0]["frame"].tolist() == [3, 6]
     assert results[0].equals(results[1])
@@ -204,7 +215,9 @@ def test_pc12_needs_no_deformable_registration(real_data):
     # than its translation does (correlation .927/.920/.915/.912 in both).
     movie = tifffile.imread(real_data / "drift_pc12" / "pc12-unreg.tif")
     shifts = phase_correlation(movie, PhaseCorrelation()).shifts
-    left = residual_motion(movie, shifts, options(block_px=48))
+    left = residual_motion(movie, translations(shifts), options(block_px=48))
     assert set(left["verdict"]) <= {"aligned", "own_motion"}
-    raw = residual_motion(movie, np.zeros_like(shifts), options(block_px=48))
+    raw = residual_motion(
+        movie, translations(np.zeros_like(shifts)), options(block_px=48)
+    )
     assert (raw["verdict"] == "shifted").any()

@@ -17,7 +17,7 @@ from cyto_kedro.methods.preprocessing.steps import (
     process,
     ranges_of,
 )
-from cyto_kedro.methods.preprocessing.transforms import drift_table
+from cyto_kedro.methods.preprocessing.tables import drift_table
 
 BACKGROUND = {"name": "background", "method": {"name": "constant", "value": 100}}
 MEDIAN = {"name": "denoise", "method": {"name": "median"}}
@@ -39,7 +39,7 @@ def movie():
 def registered(movie, shifts=None, **options):
     shifts = np.zeros((len(movie), 2)) if shifts is None else np.asarray(shifts, float)
     drift = drift_table(shifts, np.ones(len(movie)), movie.shape[1:])
-    frames = RegisteredFrames.of(da.from_array(movie), drift, "linear", **options)
+    frames = RegisteredFrames.of(da.from_array(movie), drift, None, "linear", **options)
     return frames
 
 
@@ -160,7 +160,7 @@ def test_windows_equal_the_whole_and_only_their_frames_are_read(movie):
     )
     shifts = [[0, 0], [1.5, 0], [0, -2.25], [3, 3], [0.125, 0]]
     drift = drift_table(np.array(shifts), np.ones(5), (30, 40))
-    frames = RegisteredFrames.of(source, drift, "linear")
+    frames = RegisteredFrames.of(source, drift, None, "linear")
     chosen = steps(MEDIAN, NORMALISE, GAMMA)
     assert read == []
     table = measure_ranges(frames.stack, chosen, frames.valid_part)
@@ -192,15 +192,15 @@ def test_nothing_is_measured_where_no_step_needs_it(movie):
 def test_a_drift_table_that_misses_a_frame_is_refused(movie):
     drift = drift_table(np.zeros((4, 2)), np.ones(4), (30, 40))
     with pytest.raises(InputError, match="one row for each of the 5 frames"):
-        RegisteredFrames.of(da.from_array(movie), drift, "linear")
+        RegisteredFrames.of(da.from_array(movie), drift, None, "linear")
 
 
 def test_a_shuffled_drift_table_means_the_same(movie):
     shifts = np.arange(10.0).reshape(5, 2)
     drift = drift_table(shifts, np.ones(5), (30, 40))
-    ordered = RegisteredFrames.of(da.from_array(movie), drift, "linear")
-    mixed = RegisteredFrames.of(da.from_array(movie), drift.iloc[::-1], "linear")
-    assert mixed.shifts == ordered.shifts
+    ordered = RegisteredFrames.of(da.from_array(movie), drift, None, "linear")
+    mixed = RegisteredFrames.of(da.from_array(movie), drift.iloc[::-1], None, "linear")
+    assert mixed.transforms == ordered.transforms
 
 
 @pytest.mark.parametrize(

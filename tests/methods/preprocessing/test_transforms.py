@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cyto_kedro.core.schemas import DRIFT
+from cyto_kedro.methods.preprocessing.tables import compose, drift_table
 from cyto_kedro.methods.preprocessing.transforms import (
-    compose,
-    drift_table,
     fill_untrusted,
     moved,
     valid_rectangle,

@@ -11,8 +11,9 @@ from cyto_kedro.core.calibration import Calibration
 from cyto_kedro.core.errors import InputError
 from cyto_kedro.core.layout import Layout
 from cyto_kedro.core.raw import RawChannel
+from cyto_kedro.core.schemas import DEFORMATION
 from cyto_kedro.core.tags import FRAME_WISE
-from cyto_kedro.methods.preprocessing.transforms import drift_table
+from cyto_kedro.methods.preprocessing.tables import drift_table
 from cyto_kedro.pipelines.segmentation import create_pipeline
 from cyto_kedro.pipelines.segmentation.nodes import import_masks, segment
 from cyto_kedro.pipelines.segmentation.params import SegmentationParams
@@ -89,20 +90,21 @@ def raw(masks):
 def still(stack, dy=0.0, dx=0.0):
     n_frames, height, width = stack.shape
     shifts = np.tile([dy, dx], (n_frames, 1))
-    return drift_table(shifts, np.ones(n_frames), (height, width))
+    drift = drift_table(shifts, np.ones(n_frames), (height, width))
+    return drift, DEFORMATION.empty()
 
 
 def test_masks_move_with_the_images():
     masks = np.zeros((2, 5, 6), np.uint16)
     masks[:, 3, 3] = 9
-    moved = import_masks(raw(masks), calibration(masks), still(masks, dy=-1.3, dx=2))
+    moved = import_masks(raw(masks), calibration(masks), *still(masks, dy=-1.3, dx=2))
     assert np.argwhere(moved.compute()).tolist() == [[0, 2, 5], [1, 2, 5]]
 
 
 def test_masks_keep_their_ids():
     masks = np.zeros((2, 5, 6), np.int16)
     masks[0, 1, 1], masks[1, 2, 2] = 7, 300
-    out = import_masks(raw(masks), calibration(masks), still(masks))
+    out = import_masks(raw(masks), calibration(masks), *still(masks))
     assert out.dtype == np.uint32
     np.testing.assert_array_equal(out.compute(), masks)
 
@@ -119,14 +121,14 @@ def test_wrong_masks_are_refused_at_once(masks, message):
     movie = np.zeros((2, 5, 6))
     known = calibration(movie).model_copy(update={"source_shape": movie.shape})
     with pytest.raises(InputError, match=message):
-        import_masks(raw(masks), known, still(movie))
+        import_masks(raw(masks), known, *still(movie))
 
 
 @pytest.mark.parametrize("bad", [-1, 2**32])
 def test_wrong_ids_name_their_frame(bad):
     masks = np.zeros((2, 5, 6), np.int64)
     masks[1, 3, 3] = bad
-    lazy = import_masks(raw(masks), calibration(masks), still(masks))
+    lazy = import_masks(raw(masks), calibration(masks), *still(masks))
     with pytest.raises(InputError, match=r"(?s)between 0 and.*movie.*frame 1"):
         lazy.compute()
 
@@ -164,7 +166,7 @@ def test_the_graph_follows_the_roles():
             "calibration",
             "params:segmentation.cancer",
         },
-        "nk.import_masks": {"nk.ready_masks", "calibration", "drift"},
+        "nk.import_masks": {"nk.ready_masks", "calibration", "drift", "deformation"},
     }
     assert pipeline.outputs() == {"tcell.labels", "cancer.labels", "nk.labels"}
     assert all(FRAME_WISE in node.tags for node in pipeline.nodes)

@@ -51,3 +51,34 @@ def look_up(values: np.ndarray, table: np.ndarray) -> np.ndarray:
     for i in range(values.size):
         out[i] = table[values[i]]
     return out
+
+
+@njit(cache=True, nogil=True)
+def largest_rectangle(inside: np.ndarray) -> tuple[int, int, int, int]:
+    """(y0, y1, x0, x1) of the largest all-true rectangle of a mask, end excluded.
+
+    Row by row, the columns' heights of true pixels form a histogram, whose largest
+    rectangle a stack of rising heights finds in one pass. All zero for an empty mask.
+    """
+    rows, columns = inside.shape
+    heights = np.zeros(columns + 1, np.int64)  # the last 0 empties the stack
+    starts = np.empty(columns + 1, np.int64)
+    levels = np.empty(columns + 1, np.int64)
+    best = 0
+    y0 = y1 = x0 = x1 = 0
+    for y in range(rows):
+        depth = 0
+        for x in range(columns + 1):
+            if x < columns:
+                heights[x] = heights[x] + 1 if inside[y, x] else 0
+            start = x
+            while depth > 0 and levels[depth - 1] >= heights[x]:
+                depth -= 1
+                start = starts[depth]
+                area = levels[depth] * (x - start)
+                if area > best:
+                    best = area
+                    y0, y1, x0, x1 = y + 1 - levels[depth], y + 1, start, x
+            starts[depth], levels[depth] = start, heights[x]
+            depth += 1
+    return y0, y1, x0, x1

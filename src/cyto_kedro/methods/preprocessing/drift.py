@@ -14,6 +14,7 @@ from cyto_kedro.core.frames import over_frames
 from cyto_kedro.core.params import Params
 from cyto_kedro.methods.preprocessing import phase_correlation as pair
 from cyto_kedro.methods.preprocessing.background import wide_blur
+from cyto_kedro.methods.preprocessing.estimate import Estimate
 from cyto_kedro.methods.preprocessing.spectra import Band, Shift, spectrum, structure
 from cyto_kedro.methods.preprocessing.transforms import moved, valid_rectangle
 
@@ -68,24 +69,6 @@ class PhaseCorrelation(Params):
         le=1,
         description="correlation below which a frame takes its neighbours' shift",
     )
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """Drift as measured, frame by frame.
-
-    Attributes:
-        shifts: (T, 2) dy, dx in px onto the reference; NaN where not trusted.
-        quality: (T,) correlation after registration; NaN where not measured.
-    """
-
-    shifts: np.ndarray
-    quality: np.ndarray
-
-    @property
-    def trusted(self) -> np.ndarray:
-        """(T,) bool: the frame was registered."""
-        return np.isfinite(self.shifts).all(axis=1)
 
 
 def no_drift(stack: da.Array | np.ndarray, options: NoRegistration) -> Estimate:

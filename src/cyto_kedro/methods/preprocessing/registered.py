@@ -10,15 +10,11 @@ import dask.array as da
 import numpy as np
 import pandas as pd
 
-from cyto_kedro.core.errors import InputError
 from cyto_kedro.core.frames import map_frames
 from cyto_kedro.methods.preprocessing.steps import Range, as_dtype, keeps_dtype, process
-from cyto_kedro.methods.preprocessing.transforms import (
-    Interpolation,
-    Shift,
-    moved,
-    valid_rectangle,
-)
+from cyto_kedro.methods.preprocessing.tables import frame_transforms
+from cyto_kedro.methods.preprocessing.transforms import Interpolation, Rectangle
+from cyto_kedro.methods.preprocessing.warps import Transform, warped
 
 
 @dataclass(frozen=True)
@@ -27,14 +23,14 @@ class RegisteredFrames:
 
     Attributes:
         stack: TYX array, one chunk per frame.
-        shifts: (dy, dx) per frame in px.
+        transforms: How each frame is moved.
         interpolation: How to read between pixels.
         dtype: dtype of a moved frame: the stack's if that is an integer one and
             nothing else was asked for, else float32.
     """
 
     stack: da.Array
-    shifts: tuple[Shift, ...]
+    transforms: tuple[Transform, ...]
     interpolation: Interpolation
     dtype: np.dtype
 
@@ -43,42 +39,38 @@ class RegisteredFrames:
         cls,
         stack: da.Array,
         drift: pd.DataFrame,
+        deformation: pd.DataFrame | None,
         interpolation: Interpolation,
         floating: bool = False,
     ) -> RegisteredFrames:
-        """Join a stack with its table DRIFT.
+        """Join a stack with its tables DRIFT and DEFORMATION.
 
         Raises:
-            InputError: The table has no row, or several, for a frame.
+            InputError: The tables do not say how each frame is moved.
         """
-        ordered = drift.sort_values("frame")
-        if ordered["frame"].tolist() != list(range(len(stack))):
-            raise InputError(
-                "The drift table needs exactly one row for each of the "
-                f"{len(stack)} frames",
-                where="drift",
-                fix="run preprocessing again from the node estimate_drift",
-            )
-        shifts = tuple(zip(ordered["dy_px"], ordered["dx_px"], strict=True))
+        transforms = frame_transforms(drift, deformation, len(stack))
         integer = stack.dtype.kind in "ui" and not floating
         dtype = stack.dtype.newbyteorder("=") if integer else np.dtype(np.float32)
-        return cls(stack, shifts, interpolation, dtype)
+        return cls(stack, transforms, interpolation, dtype)
+
+    def placed(self, frame: int, plane: np.ndarray) -> tuple[np.ndarray, Rectangle]:
+        """The part of a moved frame that has data, in :attr:`dtype`, and its place."""
+        part, rectangle = warped(plane, self.transforms[frame], self.interpolation)
+        return as_dtype(part, self.dtype), rectangle
 
     def valid_part(self, frame: int, plane: np.ndarray) -> np.ndarray:
         """The rectangle of a moved frame that has data, in :attr:`dtype`."""
-        part = moved(plane, self.shifts[frame], self.interpolation)
-        return as_dtype(part, self.dtype)
+        return self.placed(frame, plane)[0]
 
     def through(self, steps: Sequence[Any], ranges: dict[int, Range]) -> da.Array:
         """Lazy TYX image of all frames after the steps, 0 where there is no data."""
         dtype = self.dtype if keeps_dtype(steps) else np.dtype(np.float32)
 
         def one(plane: np.ndarray, frame: int) -> np.ndarray:
-            part = process(self.valid_part(frame, plane), steps, ranges)
+            moved, (y0, y1, x0, x1) = self.placed(frame, plane)
+            part = process(moved, steps, ranges)
             if part.shape == plane.shape:
                 return part
-            height, width = plane.shape
-            y0, y1, x0, x1 = valid_rectangle(self.shifts[frame], (height, width))
             out = np.zeros(plane.shape, dtype)
             out[y0:y1, x0:x1] = part
             return out

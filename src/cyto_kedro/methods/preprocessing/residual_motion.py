@@ -1,4 +1,4 @@
-"""Motion that one translation per frame leaves: is a deformable registration needed?
+"""Motion that the registration leaves: which transform would take it out?
 
 Sampled frames are compared with a reference block by block. A block's displacement is
 believed where the block has texture, where the two blocks correlate, and where the
@@ -10,6 +10,7 @@ doi:10.1007/s00348-005-0016-6), tells the two apart.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any, Literal
@@ -24,11 +25,17 @@ from cyto_kedro.core.params import Params
 from cyto_kedro.core.schemas import RESIDUAL_MOTION
 from cyto_kedro.methods.preprocessing import phase_correlation as pair
 from cyto_kedro.methods.preprocessing.background import wide_blur
-from cyto_kedro.methods.preprocessing.spectra import Band, Shift, spectrum, structure
+from cyto_kedro.methods.preprocessing.blocks import displacement, has_texture
+from cyto_kedro.methods.preprocessing.fits import (
+    LEAST_PLACES,
+    Kind,
+    LinearFit,
+    robust_linear,
+)
+from cyto_kedro.methods.preprocessing.spectra import Band, Shift
+from cyto_kedro.methods.preprocessing.warps import Transform, warped
 
-_LEAST_STRUCTURE = 1.3  # mean power in the band over that of the finest detail
 _SHADING = 2.0  # standard deviations of the band's upper limit
-_LARGEST_SHARE = 0.25  # displacements up to this share of a block are looked for
 _LEAST_NEIGHBOURS = 2
 _COHERENT = 0.5  # share of the motion that the neighbours foretell
 
@@ -72,21 +79,23 @@ class ResidualMotionParams(Params):
 
 @dataclass(frozen=True)
 class _Sample:
-    """A frame that shows something, with its global shift."""
+    """A frame that shows something, and how it is moved."""
 
     frame: int
     plane: np.ndarray
-    shift: Shift
+    transform: Transform
 
 
 def residual_motion(
-    stack: da.Array | np.ndarray, shifts: np.ndarray, options: ResidualMotionParams
+    stack: da.Array | np.ndarray,
+    transforms: Sequence[Transform],
+    options: ResidualMotionParams,
 ) -> pd.DataFrame:
-    """Local displacement of sampled frames after the global translation, streaming.
+    """Local displacement of sampled frames after their registration, streaming.
 
     Args:
         stack: TYX images as they were acquired.
-        shifts: (T, 2) dy, dx in px that move each frame onto the reference.
+        transforms: How each frame is moved onto the reference.
         options: Sampling, blocks and limits.
 
     Returns:
@@ -99,7 +108,7 @@ def residual_motion(
             return None
         values = plane.astype(np.float32)
         shade = wide_blur(values, _SHADING * band.background_px, pixels_per_sigma=4)
-        return values if _has_texture(values - shade, band) else None
+        return values if has_texture(values - shade, band) else None
 
     frames = list(range(0, len(stack), options.every_nth_frame))
     reference: _Sample | None = None
@@ -108,7 +117,7 @@ def residual_motion(
     for frame, plane in zip(frames, planes, strict=True):
         sample = None
         if plane is not None:
-            sample = _Sample(frame, plane, (shifts[frame, 0], shifts[frame, 1]))
+            sample = _Sample(frame, plane, transforms[frame])
         if frame > 0:
             rows.append(_row(frame, sample, reference, stack.shape[1:], options))
         if reference is None or (sample and options.reference == "previous"):
@@ -138,7 +147,7 @@ def local_displacements(
     Returns:
         (rows, columns, 2) dy, dx in px; NaN where it cannot be believed.
     """
-    side = options.block_px
+    side, band = options.block_px, Band(options.smooth_px, options.background_px)
     whole = round(shift[0]), round(shift[1])
     rest = shift[0] - whole[0], shift[1] - whole[1]
     fixed, moving = pair.overlap(reference, frame, whole)
@@ -148,8 +157,7 @@ def local_displacements(
     for row, column in np.ndindex(rows, columns):
         y, x = top + row * side, left + column * side
         place = slice(y, y + side), slice(x, x + side)
-        blocks = _levelled(fixed[place]), _levelled(moving[place])
-        displaced = _displacement(*blocks, options)
+        displaced = displacement(fixed[place], moving[place], band, options.min_quality)
         if displaced is not None:
             found[row, column] = displaced[0] - rest[0], displaced[1] - rest[1]
     return found
@@ -178,47 +186,6 @@ def coherence(field: np.ndarray) -> float:
     return 1 - float(np.sum(misfit**2)) / moved
 
 
-def _levelled(block: np.ndarray) -> np.ndarray:
-    """The block less the plane that fits it best, float32.
-
-    Shading would leak through the window's edges into the band. It is taken out of each
-    block for itself: a blur of the whole frame would bring the trace of cells into
-    empty blocks beside them.
-    """
-    rest = block.astype(np.float32)
-    rest -= rest.mean(dtype=np.float64)
-    for axis, size in enumerate(block.shape):
-        place = (np.arange(size) - (size - 1) / 2).astype(np.float32)
-        along = rest.mean(axis=1 - axis)
-        slope = (along @ place) / (place @ place)
-        rest -= np.expand_dims(slope * place, 1 - axis)
-    return rest
-
-
-def _has_texture(plane: np.ndarray, band: Band) -> bool:
-    height, width = plane.shape
-    if min(height, width) < 4:
-        return False
-    return structure(spectrum(plane), (height, width), band) >= _LEAST_STRUCTURE
-
-
-def _displacement(
-    fixed: np.ndarray, moving: np.ndarray, options: ResidualMotionParams
-) -> Shift | None:
-    """Shift of one block onto another, None where it cannot be believed."""
-    band = Band(options.smooth_px, options.background_px)
-    if not (_has_texture(fixed, band) and _has_texture(moving, band)):
-        return None
-    side = options.block_px
-    reach = _LARGEST_SHARE * side
-    spectra = spectrum(fixed), spectrum(moving)
-    guess, _ = pair.locate(*spectra, (side, side), band, reach)
-    shift, quality = pair.refine(fixed, moving, guess, band)
-    # A peak at the edge of the search is the flank of another one.
-    inside = max(map(abs, shift)) <= reach - 1
-    return shift if quality >= options.min_quality and inside else None
-
-
 def _row(
     frame: int,
     sample: _Sample | None,
@@ -228,9 +195,7 @@ def _row(
 ) -> dict[str, Any]:
     field = np.full((0, 0, 2), np.nan)
     if sample is not None and reference is not None:
-        onto = reference.shift
-        shift = sample.shift[0] - onto[0], sample.shift[1] - onto[1]
-        field = local_displacements(reference.plane, sample.plane, shift, options)
+        field = local_displacements(*_together(reference, sample), options)
     known = field[np.isfinite(field).all(axis=2)]
     blocks = (shape[0] // options.block_px) * (shape[1] // options.block_px)
     row: dict[str, Any] = {
@@ -241,6 +206,28 @@ def _row(
     return row | _summary(field, known, row["reliable_fraction"], options)
 
 
+def _together(reference: _Sample, sample: _Sample) -> tuple[Any, Any, Shift]:
+    """Two planes and the shift that is left between them.
+
+    Shifts are not applied but handed on. Other transforms are, and the part that both
+    frames show is cut out.
+    """
+    if reference.transform.is_shift and sample.transform.is_shift:
+        onto, shift = reference.transform.shift, sample.transform.shift
+        rest = shift[0] - onto[0], shift[1] - onto[1]
+        return reference.plane, sample.plane, rest
+    both = [
+        warped(each.plane, each.transform, "linear") for each in (reference, sample)
+    ]
+    areas = np.array([area for _, area in both])
+    (y0, _, x0, _), (_, y1, _, x1) = areas.max(axis=0), areas.min(axis=0)
+    fixed, moving = (
+        part[max(0, y0 - y) : max(0, y1 - y), max(0, x0 - x) : max(0, x1 - x)]
+        for part, (y, _, x, _) in both
+    )
+    return fixed, moving, (0.0, 0.0)
+
+
 def _summary(
     field: np.ndarray,
     known: np.ndarray,
@@ -249,20 +236,55 @@ def _summary(
 ) -> dict[str, Any]:
     names = ("common_dy_px", "common_dx_px", "rms_px", "p95_px", "coherence")
     if not len(known):
-        return dict.fromkeys(names, float("nan")) | {"verdict": "unknown"}
+        unknown = {"verdict": "unknown", "transform_needed": "unknown"}
+        return dict.fromkeys(names, float("nan")) | unknown
     common = np.median(known, axis=0)
     local = np.hypot(*(known - common).T)
     p95 = float(np.percentile(local, 95))
     alike = coherence(field - common)
     values = (*common.tolist(), float(np.sqrt(np.mean(local**2))), p95, alike)
+    verdict = _verdict(float(np.hypot(*common)), p95, alike, reliable, options)
+    needed = {"shifted": "translation", "unknown": "unknown"}.get(verdict, "none")
+    # A rotation shows as a common shift too where one side of the image is empty.
+    if verdict in ("deformed", "shifted") and alike >= _COHERENT:
+        needed = transform_needed(field, options)
+    told = {"verdict": verdict, "transform_needed": needed}
+    return dict(zip(names, values, strict=True)) | told
+
+
+def _verdict(
+    common_px: float,
+    p95: float,
+    alike: float,
+    reliable: float,
+    options: ResidualMotionParams,
+) -> str:
     if reliable < options.min_reliable:
-        verdict = "unknown"
-    elif np.hypot(*common) >= options.limit_px:
-        verdict = "shifted"
-    elif p95 < options.limit_px:
-        verdict = "aligned"
-    elif np.isnan(alike):
-        verdict = "unknown"
-    else:
-        verdict = "deformed" if alike >= _COHERENT else "own_motion"
-    return dict(zip(names, values, strict=True)) | {"verdict": verdict}
+        return "unknown"
+    if common_px >= options.limit_px:
+        return "shifted"
+    if p95 < options.limit_px:
+        return "aligned"
+    if np.isnan(alike):
+        return "unknown"
+    return "deformed" if alike >= _COHERENT else "own_motion"
+
+
+def transform_needed(field: np.ndarray, options: ResidualMotionParams) -> str:
+    """The least transform that takes a (rows, columns, 2) displacement out.
+
+    ``translation``, ``rigid`` or ``affine`` if 95 % of the blocks then lie within the
+    limit, else ``deformable``.
+    """
+    places = (np.indices(field.shape[:2]).reshape(2, -1).T + 0.5) * options.block_px
+    known = np.isfinite(field).all(axis=2).ravel()
+    source, moves = places[known], field.reshape(-1, 2)[known]
+    kinds: tuple[Kind, ...] = ("translation", "rigid", "affine")
+    for kind in kinds:
+        if len(source) <= LEAST_PLACES[kind]:
+            break
+        fitted: LinearFit = robust_linear(source, source + moves, kind)
+        misfit = source @ fitted[0].T + fitted[1] - source - moves
+        if np.percentile(np.hypot(*misfit.T), 95) < options.limit_px:
+            return kind
+    return "deformable"

@@ -1,4 +1,4 @@
-"""Drift as data: fill gaps, compose, find the valid field, move a frame.
+"""Shifts: fill gaps, find the valid field, move a frame.
 
 A shift ``(dy, dx)`` in pixels says how far a frame has to be moved to lie on the
 reference: the pixel shown at ``(y, x)`` comes from ``(y - dy, x - dx)`` of the frame.
@@ -9,26 +9,24 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 
-from cyto_kedro.core.schemas import DRIFT
 from cyto_kedro.methods.preprocessing.spectra import Shift
 
 Interpolation = Literal["nearest", "linear", "cubic"]
 Rectangle = tuple[int, int, int, int]
 
-_DECIMALS = 3  # shifts are stated to 1/1000 px, so that 0 stays exactly 0
+DECIMALS = 3  # shifts are stated to 1/1000 px, so that 0 stays exactly 0
 
 
 def fill_untrusted(shifts: np.ndarray, trusted: np.ndarray) -> np.ndarray:
     """Replace the shifts of frames that could not be registered.
 
     Args:
-        shifts: (T, 2) shifts in px.
+        shifts: (T, N) shifts in px; any columns that are 0 for a frame at rest.
         trusted: (T,) bool.
 
     Returns:
-        (T, 2) shifts, linear in the frame number between trusted neighbours and
+        (T, N) shifts, linear in the frame number between trusted neighbours and
         constant beyond the first and the last; zero if no frame is trusted.
     """
     if not trusted.any():
@@ -45,7 +43,7 @@ def valid_rectangle(shift: Shift, shape: tuple[int, int]) -> Rectangle:
     """
     bounds: list[int] = []
     for exact, size in zip(shift, shape, strict=True):
-        distance = round(exact, _DECIMALS)
+        distance = round(exact, DECIMALS)
         start = max(0, int(np.ceil(distance)))
         stop = min(size, int(np.floor(size - 1 + distance)) + 1)
         if stop <= start:
@@ -53,32 +51,6 @@ def valid_rectangle(shift: Shift, shape: tuple[int, int]) -> Rectangle:
         bounds += [start, stop]
     y0, y1, x0, x1 = bounds
     return y0, y1, x0, x1
-
-
-def drift_table(
-    shifts: np.ndarray, quality: np.ndarray, shape: tuple[int, int]
-) -> pd.DataFrame:
-    """Table DRIFT from (T, 2) shifts, (T,) quality and the frames' (Y, X) shape."""
-    rounded = np.round(shifts, _DECIMALS) + 0.0  # + 0.0 turns -0.0 into 0.0
-    corners = [valid_rectangle((dy, dx), shape) for dy, dx in rounded.tolist()]
-    table = pd.DataFrame({"frame": np.arange(len(shifts)), "quality": quality})
-    table[["dy_px", "dx_px"]] = rounded
-    table[["valid_y0", "valid_y1", "valid_x0", "valid_x1"]] = np.array(
-        corners, np.int64
-    ).reshape(-1, 4)
-    return DRIFT.conform(table)
-
-
-def compose(
-    first: pd.DataFrame, second: pd.DataFrame, shape: tuple[int, int]
-) -> pd.DataFrame:
-    """DRIFT of moving each frame by ``first`` and then by ``second``.
-
-    The quality is the second's: it was measured last, on frames moved by the first.
-    """
-    columns = ["dy_px", "dx_px"]
-    shifts = first[columns].to_numpy() + second[columns].to_numpy()
-    return drift_table(shifts, second["quality"].to_numpy(), shape)
 
 
 def moved(plane: np.ndarray, shift: Shift, interpolation: Interpolation) -> np.ndarray:
@@ -102,11 +74,11 @@ def moved(plane: np.ndarray, shift: Shift, interpolation: Interpolation) -> np.n
     y0, y1, x0, x1 = valid_rectangle(shift, (height, width))
     if y1 == y0:
         return plane[:0, :0]
-    dy, dx = (round(distance, _DECIMALS) for distance in shift)
+    dy, dx = (round(distance, DECIMALS) for distance in shift)
     if interpolation == "nearest" or (dy == round(dy) and dx == round(dx)):
         rows, columns = round(dy), round(dx)
         return plane[y0 - rows : y1 - rows, x0 - columns : x1 - columns]
-    work = plane.astype(_float_type(plane.dtype), copy=False)
+    work = plane.astype(float_type(plane.dtype), copy=False)
     if interpolation == "cubic":
         from scipy import ndimage
 
@@ -129,6 +101,7 @@ def _lerp(plane: np.ndarray, start: float, length: int, axis: int) -> np.ndarray
     return low
 
 
-def _float_type(dtype: np.dtype) -> type[np.floating]:
+def float_type(dtype: np.dtype) -> type[np.floating]:
+    """What pixels of a dtype are interpolated in: float32 where it holds them."""
     wide = dtype.itemsize > (4 if dtype.kind == "f" else 2)
     return np.float64 if wide else np.float32

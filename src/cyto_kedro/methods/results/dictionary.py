@@ -21,12 +21,14 @@ OUTPUT: tuple[tuple[str, TableSpec], ...] = (
     ("<movie>/<target>_attribution.csv", schemas.ATTRIBUTION),
     ("<movie>/<target>_attribution_chance.csv", schemas.ATTRIBUTION_CHANCE),
     ("<movie>/<target>_killers.csv", schemas.KILLERS),
+    ("<movie>/<target>_hit_model.csv", schemas.HIT_MODEL),
     ("<movie>/network_metrics.csv", schemas.NETWORK_METRICS),
 )
 # Below <scratch_root>/<dataset>/<movie>/<workflow>.
 SCRATCH: tuple[tuple[str, TableSpec], ...] = (
     ("frame_stats.parquet", schemas.FRAME_STATS),
     ("drift.parquet", schemas.DRIFT),
+    ("deformation.parquet", schemas.DEFORMATION),
     ("residual_motion.parquet", schemas.RESIDUAL_MOTION),
     ("<channel>/intensity_range.parquet", schemas.INTENSITY_RANGE),
     ("<role>/detections.parquet", schemas.DETECTIONS),

@@ -20,7 +20,10 @@ from cyto_kedro.methods.preprocessing.residual_motion import (
     residual_motion,
 )
 from cyto_kedro.methods.preprocessing.steps import measure_ranges, ranges_of
-from cyto_kedro.methods.preprocessing.transforms import drift_table, fill_untrusted
+from cyto_kedro.methods.preprocessing.tables import (
+    frame_transforms,
+    transform_tables,
+)
 from cyto_kedro.pipelines.preprocessing.params import (
     ChannelParams,
     MergeParams,
@@ -32,8 +35,8 @@ logger = logging.getLogger(__name__)
 
 def estimate_drift(
     calibration: Calibration, params: RegistrationParams, *raws: RawChannel
-) -> pd.DataFrame:
-    """Shift of every frame, measured on one channel.
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """How every frame has to be moved, measured on one channel.
 
     Args:
         calibration: Geometry and image range of the movie.
@@ -41,21 +44,22 @@ def estimate_drift(
         raws: All raw channels, the default driver first.
 
     Returns:
-        Table DRIFT. A frame that could not be registered (blank, saturated, another
-        scene) takes the shift between its neighbours' and has no quality.
+        Tables DRIFT and DEFORMATION; the second is empty unless the method deforms. A
+        frame that could not be registered (blank, saturated, another scene) takes the
+        transform between its neighbours' and has no quality.
     """
     driver = _driver(raws, params.channel)
     images = select(driver, calibration)
     method = params.method
     found = REGISTRATIONS[method.name].estimate(images, method)
     _report_untrusted(found.trusted, driver)
-    shifts = fill_untrusted(found.shifts, found.trusted)
-    return drift_table(shifts, found.quality, images.shape[1:])
+    return transform_tables(found.filled(), found.quality, images.shape[1:])
 
 
 def measure_residual_motion(
     calibration: Calibration,
     drift: pd.DataFrame,
+    deformation: pd.DataFrame,
     registration: RegistrationParams,
     params: ResidualMotionParams,
     *raws: RawChannel,
@@ -65,16 +69,19 @@ def measure_residual_motion(
     Args:
         calibration: Geometry and image range of the movie.
         drift: Table DRIFT.
+        deformation: Table DEFORMATION.
         registration: Names the channel that the drift was measured on.
         params: Sampling, blocks and limits.
         *raws: All raw channels, the default driver first.
 
     Returns:
-        Table RESIDUAL_MOTION; its verdicts tell whether translations are enough.
+        Table RESIDUAL_MOTION; its verdicts tell whether the registration is
+        enough, and which transform would be.
     """
     driver = _driver(raws, registration.channel)
-    shifts = drift.sort_values("frame")[["dy_px", "dx_px"]].to_numpy(float)
-    found = residual_motion(select(driver, calibration), shifts, params)
+    images = select(driver, calibration)
+    transforms = frame_transforms(drift, deformation, len(images))
+    found = residual_motion(images, transforms, params)
     _report_residual(found, driver)
     return found
 
@@ -83,6 +90,7 @@ def measure_intensity_range(
     raw: RawChannel,
     calibration: Calibration,
     drift: pd.DataFrame,
+    deformation: pd.DataFrame,
     params: ChannelParams,
 ) -> pd.DataFrame:
     """Movie-wide percentiles that the channel's steps need, measured once.
@@ -90,7 +98,7 @@ def measure_intensity_range(
     Returns:
         Table INTENSITY_RANGE, empty if no step needs it.
     """
-    frames = _registered(raw, calibration, drift, params)
+    frames = _registered(raw, calibration, drift, deformation, params)
     ranges = measure_ranges(frames.stack, params.steps, frames.valid_part)
     _report_flat(ranges, raw)
     return ranges
@@ -100,14 +108,15 @@ def preprocess(
     raw: RawChannel,
     calibration: Calibration,
     drift: pd.DataFrame,
+    deformation: pd.DataFrame,
     intensity_range: pd.DataFrame,
     params: ChannelParams,
 ) -> da.Array:
-    """One channel's image: cropped, moved by the drift, through the steps; lazy.
+    """One channel's image: cropped, registered, through the steps; lazy.
 
     Pixels that no raw pixel was moved to are 0; the drift table says where they are.
     """
-    frames = _registered(raw, calibration, drift, params)
+    frames = _registered(raw, calibration, drift, deformation, params)
     return frames.through(params.steps, ranges_of(intensity_range))
 
 
@@ -155,11 +164,13 @@ def _registered(
     raw: RawChannel,
     calibration: Calibration,
     drift: pd.DataFrame,
+    deformation: pd.DataFrame,
     params: ChannelParams,
 ) -> RegisteredFrames:
     return RegisteredFrames.of(
         select(raw, calibration),
         drift,
+        deformation,
         params.interpolation,
         floating=params.output_dtype == "float32",
     )
@@ -170,7 +181,7 @@ def _report_untrusted(trusted: np.ndarray, driver: RawChannel) -> None:
     if lost:
         logger.warning(
             "%d of %d frames of channel '%s' could not be registered (blank, "
-            "saturated or unlike the others) and take their neighbours' shift: %s",
+            "saturated or unlike the others) and take their neighbours' transform: %s",
             len(lost),
             len(trusted),
             driver.channel,

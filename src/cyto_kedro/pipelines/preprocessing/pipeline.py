@@ -42,13 +42,13 @@ def _registration(layout: Layout) -> Pipeline:
     estimate = Node(
         estimate_drift,
         ["calibration", "params:registration", *raws],
-        "drift",
+        ["drift", "deformation"],
         name="estimate_drift",
     )
     groups = ["params:registration", "params:residual_motion"]
     residual = Node(
         measure_residual_motion,
-        ["calibration", "drift", *groups, *raws],
+        ["calibration", "drift", "deformation", *groups, *raws],
         "residual_motion",
         name="measure_residual_motion",
     )
@@ -56,7 +56,7 @@ def _registration(layout: Layout) -> Pipeline:
         [estimate, residual],
         namespace="preprocessing",
         inputs={"calibration": "calibration", **raws},
-        outputs={"drift": "drift", "residual_motion": "residual_motion"},
+        outputs={"drift", "deformation", "residual_motion"},
         parameters={
             group: group.replace("params:", "params:preprocessing.") for group in groups
         },
@@ -64,15 +64,16 @@ def _registration(layout: Layout) -> Pipeline:
 
 
 def _of_channel(channel: str) -> Pipeline:
+    moves = ("calibration", "drift", "deformation")
     measure = Node(
         measure_intensity_range,
-        ["raw", "calibration", "drift", "params:channel"],
+        ["raw", *moves, "params:channel"],
         "intensity_range",
         name="measure_intensity_range",
     )
     image = Node(
         preprocess,
-        ["raw", "calibration", "drift", "intensity_range", "params:channel"],
+        ["raw", *moves, "intensity_range", "params:channel"],
         "image",
         name="preprocess",
         tags=FRAME_WISE,
@@ -80,7 +81,7 @@ def _of_channel(channel: str) -> Pipeline:
     return Pipeline(
         [measure, image],
         namespace=channel,
-        inputs={"calibration": "calibration", "drift": "drift"},
+        inputs=set(moves),
         parameters={"params:channel": f"params:preprocessing.channels.{channel}"},
     )
 

@@ -45,14 +45,18 @@ def segment(
 
 
 def import_masks(
-    masks: RawChannel, calibration: Calibration, drift: pd.DataFrame
+    masks: RawChannel,
+    calibration: Calibration,
+    drift: pd.DataFrame,
+    deformation: pd.DataFrame,
 ) -> da.Array:
     """Ready masks in place of segmentation, their ids unchanged.
 
     Args:
         masks: Integer masks of one role, of the raw movie's size.
         calibration: Image range of the movie.
-        drift: Table DRIFT; the masks move with the images, by whole pixels.
+        drift: Table DRIFT; the masks move with the images, pixels by whole pixels.
+        deformation: Table DEFORMATION.
 
     Returns:
         Lazy TYX uint32 masks.
@@ -62,4 +66,4 @@ def import_masks(
     """
     where = f"ready masks of movie {calibration.movie}: {masks.source}"
     labels = label_stack(select(masks, calibration), where)
-    return RegisteredFrames.of(labels, drift, "nearest").through([], {})
+    return RegisteredFrames.of(labels, drift, deformation, "nearest").through([], {})

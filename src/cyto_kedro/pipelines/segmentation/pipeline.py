@@ -39,9 +39,11 @@ def _segmented(name: str, role: Role) -> Pipeline:
 def _imported(name: str) -> Pipeline:
     node = Node(
         import_masks,
-        ["ready_masks", "calibration", "drift"],
+        ["ready_masks", "calibration", "drift", "deformation"],
         "labels",
         name="import_masks",
         tags=FRAME_WISE,
     )
-    return Pipeline([node], namespace=name, inputs={"calibration", "drift"})
+    return Pipeline(
+        [node], namespace=name, inputs={"calibration", "drift", "deformation"}
+    )
