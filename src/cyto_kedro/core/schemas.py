@@ -114,7 +114,7 @@ FRAME_STATS = TableSpec(
     },
     unique=("channel", "frame"),
 )
-# A frame's content at p = (y, x) lies on the reference at c + A (p - c) + (dy, dx), with
+# A frame's content at p = (y, x) lies on the reference at c + A (p - c) + (dy, dx) with
 # c the centre of the image and A the linear part; tables without A mean A = 1.
 DRIFT = TableSpec(
     "drift",
@@ -480,6 +480,7 @@ KILLERS = TableSpec(
         "effector_track_id": TRACK,
         "kills_nearest": _number("", "kills by the nearest rule", 0),
         "kills_shared": _number("", "summed shared credit", 0),
+        "kills_hazard": _number("", "summed credit by the hit model", 0),
         "contact_min": _number("min", "total contact time", 0),
         "observed_min": _number("min", "time in view", 0),
         "kills_per_hour": _number("1/h", "shared kills per hour in view", 0),

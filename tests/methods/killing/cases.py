@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from cyto_kedro.core.calibration import Calibration
-from cyto_kedro.core.schemas import CONTACTS, DEATHS, TRACKS
+from cyto_kedro.core.schemas import ATTRIBUTION, CONTACTS, DEATHS, TRACKS
+from cyto_kedro.methods.killing.attribution import Dose, attribute
+from cyto_kedro.methods.killing.hits import DelayPrior, fit_hits
+from cyto_kedro.methods.killing.touches import gather_touches
 
 #: 60 frames, 5 min apart, 200 x 200 um.
 CALIBRATION = Calibration.regular(
@@ -115,3 +119,20 @@ def touching(
         }
     )
     return CONTACTS.validate(CONTACTS.conform(table))
+
+
+DOSE = Dose(hit_min=15.0, memory_min=50.0, max_hits=3.0, length_um=10.0)
+
+
+def credited(
+    deaths: pd.DataFrame,
+    contacts: Mapping[str, pd.DataFrame],
+    window_min: float,
+    dose: Dose = DOSE,
+    calibration: Calibration = CALIBRATION,
+) -> pd.DataFrame:
+    """The ATTRIBUTION table, with the hit model at its default prior."""
+    touches = gather_touches(contacts)
+    asked = (calibration, "cancer", window_min)
+    model = fit_hits(deaths, touches, *asked, DelayPrior())
+    return ATTRIBUTION.validate(attribute(deaths, touches, *asked, dose, model))

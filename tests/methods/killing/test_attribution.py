@@ -10,24 +10,16 @@ from hypothesis import strategies as st
 
 from cyto_kedro.core.calibration import Calibration
 from cyto_kedro.core.schemas import ATTRIBUTION
-from cyto_kedro.methods.killing.attribution import (
-    Dose,
-    attribute,
-    frame_durations,
-    gather_touches,
-)
-from methods.killing.cases import CALIBRATION, died, touching
+from cyto_kedro.methods.killing.touches import frame_durations
+from methods.killing.cases import CALIBRATION, DOSE, credited, died, touching
 
-DOSE = Dose(hit_min=15.0, memory_min=50.0, max_hits=3.0, length_um=10.0)
 WINDOW = 60.0
 CREDITS = ["credit_nearest", "credit_exclusive", "credit_shared"]
 
 
 def _credit(deaths, contacts, window=WINDOW, dose=DOSE, calibration=CALIBRATION):
     tables = contacts if isinstance(contacts, dict) else {"tcell": contacts}
-    touches = gather_touches(tables)
-    table = attribute(deaths, touches, calibration, "cancer", window, dose)
-    return ATTRIBUTION.validate(table)
+    return credited(deaths, tables, window, dose, calibration)
 
 
 @st.composite

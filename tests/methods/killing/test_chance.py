@@ -8,17 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cyto_kedro.core.schemas import ATTRIBUTION_CHANCE
-from cyto_kedro.methods.killing.attribution import (
-    Dose,
-    attribute,
-    dead_targets,
-    gather_touches,
-)
 from cyto_kedro.methods.killing.chance import (
     attribution_chance,
     chance_of_candidates,
 )
-from methods.killing.cases import CALIBRATION, died, touching
+from cyto_kedro.methods.killing.touches import dead_targets, gather_touches
+from methods.killing.cases import CALIBRATION, credited, died, touching
 
 WINDOW = 30.0
 
@@ -32,9 +27,7 @@ def _chance(deaths, contacts, n_shifts=500, seed=1, window=WINDOW):
 
 
 def _attributed(deaths, rows):
-    dose = Dose(15.0, 50.0, 3.0, 10.0)
-    touches = gather_touches({"tcell": touching(rows)})
-    table = attribute(deaths, touches, CALIBRATION, "cancer", WINDOW, dose)
+    table = credited(deaths, {"tcell": touching(rows)}, WINDOW)
     return set(table.loc[table["n_candidates"] > 0, "target_track_id"])
 
 

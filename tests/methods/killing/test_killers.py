@@ -7,16 +7,21 @@ import pandas as pd
 import pytest
 
 from cyto_kedro.core.schemas import KILLERS, TRACKS
-from cyto_kedro.methods.killing.attribution import Dose, attribute, gather_touches
 from cyto_kedro.methods.killing.killers import killer_table
-from methods.killing.cases import CALIBRATION, cell, died, touching, track_rows
-
-DOSE = Dose(15.0, 50.0, 3.0, 10.0)
+from cyto_kedro.methods.killing.touches import gather_touches
+from methods.killing.cases import (
+    CALIBRATION,
+    cell,
+    credited,
+    died,
+    touching,
+    track_rows,
+)
 
 
 def _killers(deaths, contacts, tracks, serial_kills=2):
     touches = gather_touches(contacts)
-    credits = attribute(deaths, touches, CALIBRATION, "cancer", 60.0, DOSE)
+    credits = credited(deaths, contacts, 60.0)
     return KILLERS.validate(
         killer_table(credits, touches, tracks, CALIBRATION, serial_kills)
     )
@@ -63,12 +68,14 @@ def test_all_credit_of_attributed_deaths_reaches_the_killers():
     }
     contacts = touching([(*row, float(random.uniform(0, 2))) for row in sorted(rows)])
     deaths = died({j: int(random.integers(5, 60)) for j in range(1, 9)})
-    touches = gather_touches({"tcell": contacts})
-    credits = attribute(deaths, touches, CALIBRATION, "cancer", 60.0, DOSE)
+    credits = credited(deaths, {"tcell": contacts}, 60.0)
     table = _killers(deaths, {"tcell": contacts}, {"tcell": _tracks(*[(0, 59)] * 5)})
     attributed = credits.loc[credits["n_candidates"] > 0, "target_track_id"].nunique()
     assert table["kills_shared"].sum() == pytest.approx(attributed)
     assert table["kills_nearest"].sum() == attributed
+    # The hit model keeps a share for deaths without a culprit.
+    kept = credits.drop_duplicates("target_track_id")["background_probability"].sum()
+    assert table["kills_hazard"].sum() == pytest.approx(8 - kept)
 
 
 def test_roles_keep_their_own_kills():

@@ -17,6 +17,7 @@ from cyto_kedro.core.schemas import (
     ATTRIBUTION,
     ATTRIBUTION_CHANCE,
     DEATHS,
+    HIT_MODEL,
     KILLERS,
     SURVIVAL,
     TRACKS,
@@ -203,7 +204,7 @@ def test_kills_are_attributed_to_the_effectors_of_each_role():
     nk = touching([(29, 1, 1, 0.5)], "nk")
     tcell = touching([(39, 1, 2, 0.5), (38, 2, 2, 1.0)], "tcell")
     tracks = track_rows(cell(1, np.zeros(60)) + cell(2, np.zeros(60)))
-    credit, killers, chance = attribute_kills(
+    credit, killers, chance, model = attribute_kills(
         deaths,
         CALIBRATION,
         DEFAULT,
@@ -215,7 +216,8 @@ def test_kills_are_attributed_to_the_effectors_of_each_role():
         target="cancer",
     )
     ATTRIBUTION.validate(credit), KILLERS.validate(killers)
-    ATTRIBUTION_CHANCE.validate(chance)
+    ATTRIBUTION_CHANCE.validate(chance), HIT_MODEL.validate(model)
+    assert model["effector"].tolist() == ["nk", "tcell"]
     assert credit["effector"].fillna("none").tolist() == [
         "nk",
         "tcell",

@@ -84,7 +84,7 @@ def _credited(seed: int) -> tuple[pd.DataFrame, np.ndarray, int]:
     effectors = movie.tracks[movie.tracks["role"] == movie.effector]
     tracks = effectors[["cell_id", "frame", "time_min"]]
     tracks = tracks.assign(track_id=tracks["cell_id"], label=tracks.pop("cell_id"))
-    credit, _, chance = attribute_kills(
+    credit, _, chance, _ = attribute_kills(
         deaths,
         clock,
         KillingParams(),
@@ -102,7 +102,7 @@ def _credited(seed: int) -> tuple[pd.DataFrame, np.ndarray, int]:
     true = killer.loc[named["target_track_id"]].to_numpy()
     right = (named["effector_track_id"].to_numpy() == true).astype(float)
     missed = len(killer) - named["target_track_id"].nunique()
-    return named, right, missed
+    return named.assign(movie=seed), right, missed
 
 
 def test_credit_finds_killers_more_often_than_blaming_every_toucher():
@@ -115,7 +115,13 @@ def test_credit_finds_killers_more_often_than_blaming_every_toucher():
     assert killed > 60
     # Full credit to every toucher is right for about one in two that it blames.
     every_toucher = right.mean()
-    for rule in ("credit_nearest", "credit_shared"):
-        accuracy = (pd.concat(credits)[rule].to_numpy() * right).sum() / killed
-        assert accuracy > 0.6
-        assert accuracy > 1.15 * every_toucher
+    table, accuracy = pd.concat(credits), {}
+    for rule in ("nearest", "shared", "hazard"):
+        accuracy[rule] = (table[f"credit_{rule}"] * right).sum() / killed
+        assert accuracy[rule] > 0.6
+        assert accuracy[rule] > 1.15 * every_toucher
+    # What the hit model leaves to nobody counts against it here.
+    assert accuracy["hazard"] > accuracy["shared"] + 0.02
+    likeliest = table.groupby(["movie", "target_track_id"])["credit_hazard"]
+    named = (likeliest.transform("max") == table["credit_hazard"]).to_numpy()
+    assert (named * right).sum() / killed > 0.75

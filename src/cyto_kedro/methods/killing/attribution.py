@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -10,17 +9,13 @@ import pandas as pd
 
 from cyto_kedro.core.calibration import Calibration
 from cyto_kedro.core.schemas import ATTRIBUTION
-
-
-class Touches(NamedTuple):
-    """Frames in which a tracked effector touched a tracked target, one per row."""
-
-    roles: tuple[str, ...]
-    role: np.ndarray  # index into `roles`
-    effector: np.ndarray  # effector track
-    target: np.ndarray  # target track
-    frame: np.ndarray
-    distance_um: np.ndarray
+from cyto_kedro.methods.killing.hits import HitModel
+from cyto_kedro.methods.killing.touches import (
+    Touches,
+    dead_targets,
+    frame_durations,
+    window_frames,
+)
 
 
 class Dose(NamedTuple):
@@ -32,55 +27,6 @@ class Dose(NamedTuple):
     length_um: float
 
 
-def gather_touches(contacts: Mapping[str, pd.DataFrame]) -> Touches:
-    """Pool the CONTACTS tables of several effector roles with one target role.
-
-    Contacts of cells without a track are left out: nobody could be named. A contact
-    without a distance counts as distance 0, since it is one.
-    """
-    pieces = []
-    for index, table in enumerate(contacts.values()):
-        tracked = table["effector_track_id"].notna() & table["target_track_id"].notna()
-        rows = table[table["in_contact"] & tracked]
-        pieces.append(
-            (
-                np.full(len(rows), index),
-                rows["effector_track_id"].to_numpy(np.int64),
-                rows["target_track_id"].to_numpy(np.int64),
-                rows["frame"].to_numpy(np.int64),
-                np.nan_to_num(rows["distance_um"].to_numpy(np.float64), nan=0.0),
-            )
-        )
-    columns = [np.concatenate(column) for column in zip(*pieces, strict=True)]
-    return Touches(tuple(contacts), *columns)
-
-
-def frame_durations(calibration: Calibration) -> np.ndarray:
-    """(T,) minutes that each frame stands for: half-way to both neighbours.
-
-    The first and the last frame stand for their one interval; a single frame for NaN.
-    """
-    if calibration.n_frames < 2:
-        return np.full(1, np.nan)
-    steps = np.diff(calibration.times_min)
-    return 0.5 * (np.r_[steps[0], steps] + np.r_[steps, steps[-1]])
-
-
-def dead_targets(deaths: pd.DataFrame) -> pd.DataFrame:
-    """Rows of DEATHS with a death, by track."""
-    return deaths[deaths["death_frame"].notna()].sort_values("track_id")
-
-
-def window_frames(
-    dead: pd.DataFrame, calibration: Calibration, window_min: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """First and last frame of ``[death - window, death]`` for each death."""
-    time = dead["death_time_min"].to_numpy()
-    # A hair of tolerance keeps a frame that lies on the edge of the window.
-    first = np.searchsorted(calibration.times_min, time - window_min - 1e-9)
-    return first, dead["death_frame"].to_numpy(np.int64)
-
-
 def attribute(
     deaths: pd.DataFrame,
     touches: Touches,
@@ -88,8 +34,9 @@ def attribute(
     target: str,
     window_min: float,
     dose: Dose,
+    model: HitModel,
 ) -> pd.DataFrame:
-    """Candidates of each death and their credit under three rules (ATTRIBUTION).
+    """Candidates of each death and their credit under four rules (ATTRIBUTION).
 
     A candidate touched the target within the window before its death, the frame of
     death included. *Nearest*: all credit to the one that touched last; among those,
@@ -99,6 +46,7 @@ def attribute(
     distance in the window and ``h_i = sum(dt / hit_min exp(-(death - t) /
     memory_min))`` over frames in contact: hits that add up and fade, after Weigelin
     et al. 2021, doi:10.1038/s41467-021-25282-3 (3 hits, intervals below 50 min).
+    *Hazard*: the posterior of ``model``, which leaves a share to no effector at all.
 
     A death without candidates has one row with a null effector: it stays
     unattributed, and nobody has credit for it.
@@ -114,7 +62,30 @@ def attribute(
     pairs["credit_nearest"] = _culprit(pairs)
     counts = np.bincount(pairs["death"], minlength=len(dead))
     pairs["credit_exclusive"] = (counts[pairs["death"]] == 1).astype(np.float64)
-    return _table(dead, pairs, counts, touches.roles, target, window_min)
+    pairs["credit_hazard"] = _posterior(dead, pairs, model)
+    table = _table(dead, pairs, counts, touches.roles, target, window_min)
+    named = table.groupby("target_track_id")["credit_hazard"].transform("sum")
+    return ATTRIBUTION.conform(table.assign(background_probability=1.0 - named))
+
+
+def _posterior(
+    dead: pd.DataFrame, pairs: dict[str, np.ndarray], model: HitModel
+) -> np.ndarray:
+    """Credit of each pair by the hit model, the background's share set apart.
+
+    A contact that reaches the window with less than half a frame names no candidate:
+    what the model gives to it goes to those named, in proportion.
+    """
+    known = pd.MultiIndex.from_frame(model.credit[["target", "role", "effector"]])
+    track = dead["track_id"].to_numpy()[pairs["death"]]
+    asked = [track, pairs["role"], pairs["effector_track_id"]]
+    row = known.get_indexer(pd.MultiIndex.from_arrays(asked))
+    values = np.r_[model.credit["credit"].to_numpy(), 0.0]  # row -1: never at risk
+    credit = values[row]
+    named = np.bincount(pairs["death"], weights=credit, minlength=len(dead))
+    free = 1.0 - model.background.reindex(dead["track_id"]).fillna(1.0).to_numpy()
+    scale = np.divide(free, named, out=np.zeros(len(dead)), where=named > 0)
+    return np.clip(credit * scale[pairs["death"]], 0.0, 1.0)
 
 
 def _candidates(
@@ -231,8 +202,9 @@ def _table(
             "credit_nearest": padded("credit_nearest", 0.0),
             "credit_exclusive": padded("credit_exclusive", 0.0),
             "credit_shared": padded("credit_shared", 0.0),
+            "credit_hazard": padded("credit_hazard", 0.0),
             "window_truncated": early[death],
         }
     )
     order = np.argsort(death, kind="stable")
-    return ATTRIBUTION.conform(table.iloc[order].reset_index(drop=True))
+    return table.iloc[order].reset_index(drop=True)

@@ -7,7 +7,7 @@ import pandas as pd
 
 from cyto_kedro.core.calibration import Calibration
 from cyto_kedro.core.schemas import ATTRIBUTION_CHANCE
-from cyto_kedro.methods.killing.attribution import (
+from cyto_kedro.methods.killing.touches import (
     Touches,
     dead_targets,
     window_frames,

@@ -9,7 +9,7 @@ import pandas as pd
 
 from cyto_kedro.core.calibration import Calibration
 from cyto_kedro.core.schemas import KILLERS
-from cyto_kedro.methods.killing.attribution import Touches, frame_durations
+from cyto_kedro.methods.killing.touches import Touches, frame_durations
 
 
 def killer_table(
@@ -59,6 +59,7 @@ def _role_table(
     by_track = own.groupby("effector_track_id")
     nearest = by_track["credit_nearest"].sum().reindex(ids, fill_value=0.0)
     shared = by_track["credit_shared"].sum().reindex(ids, fill_value=0.0)
+    hazard = by_track["credit_hazard"].sum().reindex(ids, fill_value=0.0)
     kills = own[own["credit_nearest"] == 1]
     first_kill = kills.groupby("effector_track_id")["death_time_min"].min()
     begin = calibration.times_min[seen["min"]]
@@ -72,6 +73,7 @@ def _role_table(
             "effector_track_id": ids.to_numpy(),
             "kills_nearest": nearest.to_numpy(),
             "kills_shared": shared.to_numpy(),
+            "kills_hazard": hazard.to_numpy(),
             "contact_min": contact.to_numpy(),
             "observed_min": observed,
             "kills_per_hour": shared.to_numpy() / (observed / 60),

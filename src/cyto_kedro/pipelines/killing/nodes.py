@@ -9,11 +9,7 @@ import pandas as pd
 
 from cyto_kedro.core.calibration import Calibration
 from cyto_kedro.core.errors import ConfigError
-from cyto_kedro.methods.killing.attribution import (
-    Dose,
-    attribute,
-    gather_touches,
-)
+from cyto_kedro.methods.killing.attribution import Dose, attribute
 from cyto_kedro.methods.killing.chance import attribution_chance
 from cyto_kedro.methods.killing.cohorts import Design
 from cyto_kedro.methods.killing.comparison import compare_survival
@@ -22,9 +18,11 @@ from cyto_kedro.methods.killing.death import (
     find_onsets,
     viability_table,
 )
+from cyto_kedro.methods.killing.hits import DelayPrior, fit_hits
 from cyto_kedro.methods.killing.killers import killer_table
 from cyto_kedro.methods.killing.signal import death_signal, smooth
 from cyto_kedro.methods.killing.thresholds import THRESHOLDS, living_spread
+from cyto_kedro.methods.killing.touches import gather_touches
 from cyto_kedro.pipelines.killing.params import (
     AttributionParams,
     DeathParams,
@@ -93,7 +91,7 @@ def attribute_kills(
     *tables: pd.DataFrame,
     effectors: tuple[str, ...],
     target: str,
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Who touched each target before it died, and what that is worth.
 
     Args:
@@ -105,14 +103,17 @@ def attribute_kills(
         target: Target role.
 
     Returns:
-        Tables ATTRIBUTION, KILLERS and ATTRIBUTION_CHANCE.
+        Tables ATTRIBUTION, KILLERS, ATTRIBUTION_CHANCE and HIT_MODEL.
     """
     chosen: AttributionParams = options.attribution
     contacts = dict(zip(effectors, tables[: len(effectors)], strict=True))
     tracks = dict(zip(effectors, tables[len(effectors) :], strict=True))
     touches = gather_touches(contacts)
     dose = Dose(chosen.hit_min, chosen.memory_min, chosen.max_hits, chosen.length_um)
-    credits = attribute(deaths, touches, calibration, target, chosen.window_min, dose)
+    prior = DelayPrior(chosen.hazard.delay_min, chosen.hazard.delay_log_sd)
+    window = chosen.window_min
+    model = fit_hits(deaths, touches, calibration, target, window, prior)
+    credits = attribute(deaths, touches, calibration, target, window, dose, model)
     killers = killer_table(credits, touches, tracks, calibration, chosen.serial_kills)
     chance = attribution_chance(
         deaths,
@@ -123,7 +124,7 @@ def attribute_kills(
         chosen.chance.n_shifts,
         chosen.chance.seed,
     )
-    return credits, killers, chance
+    return credits, killers, chance, model.table
 
 
 def compare_movies(

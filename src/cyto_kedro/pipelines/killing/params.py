@@ -104,6 +104,20 @@ class ChanceParams(Params):
     seed: int = Field(default=1, ge=0, description="seed of the random shifts")
 
 
+class HazardParams(Params):
+    """The hit model: what is known of the delay from hit to death beforehand."""
+
+    delay_min: float = Field(
+        default=15.0, gt=0, description="median guess of the mean delay (min)"
+    )
+    delay_log_sd: float = Field(
+        default=0.7,
+        ge=0,
+        le=2,
+        description="uncertainty of the guess (log scale); 0 = the delay is known",
+    )
+
+
 class AttributionParams(Params):
     """Who may have killed a target."""
 
@@ -121,6 +135,9 @@ class AttributionParams(Params):
     )
     length_um: float = Field(
         default=10.0, gt=0, description="distance over which credit falls to 1/e (um)"
+    )
+    hazard: HazardParams = Field(
+        default_factory=HazardParams, description="the hit model's prior"
     )
     serial_kills: int = Field(
         default=2, ge=1, description="kills of a serial killer, at least"

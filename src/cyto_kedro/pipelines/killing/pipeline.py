@@ -55,7 +55,7 @@ def _of_target(layout: Layout, target: str, death_channel: str) -> Pipeline:
             Node(
                 _bound(attribute_kills, effectors=layout.effectors, target=target),
                 ["deaths", "calibration", _OPTIONS, *contacts, *tracks],
-                ["attribution", "killers", "attribution_chance"],
+                ["attribution", "killers", "attribution_chance", "hit_model"],
                 name="attribute",
             )
         )
