@@ -402,6 +402,42 @@ DEATHS = TableSpec(
     },
     unique=("role", "track_id"),
 )
+DEATH_EVIDENCE = TableSpec(
+    "death_evidence",
+    {
+        "role": NAME,
+        "track_id": TRACK,
+        "death_frame": FRAME,
+        "death_time_min": TIME,
+        "onset_min": _number("min", "fitted time of 10 % of the marker's rise"),
+        "onset_low_min": _number("min", "lower bound of its interval"),
+        "onset_high_min": _number("min", "upper bound of its interval"),
+        "rise_min": _number("min", "fitted time from 10 % to 90 %", 0),
+        "baseline": _number("intensity", "fitted level before the rise"),
+        "plateau": _number("intensity", "fitted level after it"),
+        "fit_r2": _number("", "share of the variance that the rise explains"),
+        "n_points": _count("points around the death that were fitted"),
+        "live_ratio": _number("", "live signal after / before, rel. to the living"),
+        "live_lost": Col("boolean", "", "second vote: live signal was lost", True),
+    },
+    unique=("role", "track_id"),
+)
+CONTROL_THRESHOLD = TableSpec(
+    "control_threshold",
+    {
+        "role": NAME,
+        "movie": NAME,
+        "control": _flag("the sheet says that this movie has no effectors"),
+        "n_cells": _count("tracked cells that were not dead at entry"),
+        "n_control_cells": _count("cells of control movies that were pooled"),
+        "threshold": _number("intensity", "threshold that was used"),
+        "control_threshold": _number("intensity", "what the controls suggest"),
+        "n_deaths": _count("deaths at the threshold that was used"),
+        "n_below": _count("of these, peak signal below the suggestion"),
+        "n_above": _count("living cells whose peak reaches it, at most so many deaths"),
+    },
+    unique=("role", "movie"),
+)
 ATTRIBUTION = TableSpec(
     "attribution",
     {

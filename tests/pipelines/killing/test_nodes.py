@@ -16,6 +16,7 @@ from cyto_kedro.core.errors import ConfigError
 from cyto_kedro.core.schemas import (
     ATTRIBUTION,
     ATTRIBUTION_CHANCE,
+    DEATH_EVIDENCE,
     DEATHS,
     HIT_MODEL,
     KILLERS,
@@ -41,15 +42,17 @@ def _death(**changes) -> KillingParams:
 
 def _viability(tracks, options=DEFAULT, calibration=CALIBRATION):
     before = tracks.copy(deep=True)
-    rows, deaths = viability(
+    rows, deaths, evidence = viability(
         tracks,
         calibration,
         options,
         role="cancer",
+        effector=False,
         death_channel="death",
         live_channel="cancer",
     )
     pd.testing.assert_frame_equal(tracks, before)
+    DEATH_EVIDENCE.validate(evidence)
     return VIABILITY.validate(rows), DEATHS.validate(deaths)
 
 

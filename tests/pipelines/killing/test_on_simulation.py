@@ -56,11 +56,12 @@ def _analysed(
     clock = Calibration.regular(
         movie.shape, params.pixel_size_um, params.frame_interval_min
     )
-    _, deaths = viability(
+    _, deaths, _ = viability(
         _tracks(movie),
         clock,
         KillingParams(),
         role="cancer",
+        effector=False,
         death_channel="death",
         live_channel="cancer",
     )

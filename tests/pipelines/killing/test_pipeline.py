@@ -39,9 +39,17 @@ def test_every_target_has_its_nodes_and_the_experiment_has_one():
         "a.attribute",
         "b.viability",
         "b.attribute",
+        "nk.viability",
+        "tcell.viability",
         "experiment.survival",
+        "experiment.control_threshold",
     }
-    assert nodes["a.viability"].outputs == ["a.viability", "a.deaths@movie"]
+    for role in ("a", "nk"):
+        outputs = [f"{role}.viability", f"{role}.deaths@movie"]
+        assert nodes[f"{role}.viability"].outputs == [
+            *outputs,
+            f"{role}.death_evidence",
+        ]
     assert nodes["b.attribute"].inputs == [
         "b.deaths@movie",
         "calibration",
@@ -59,7 +67,10 @@ def test_every_target_has_its_nodes_and_the_experiment_has_one():
         "b.deaths@all",
     ]
     assert joint.outputs == ["survival", "comparison"]
-    assert [n for n in nodes if EXPERIMENT in nodes[n].tags] == ["experiment.survival"]
+    assert {n for n in nodes if EXPERIMENT in nodes[n].tags} == {
+        "experiment.survival",
+        "experiment.control_threshold",
+    }
 
 
 @pytest.mark.parametrize(
@@ -72,7 +83,11 @@ def test_without_targets_or_death_marker_there_is_nothing_to_do(roles, death):
 
 def test_targets_without_effectors_are_watched_but_nobody_is_blamed():
     nodes = create_pipeline(_layout({"a": "target"})).nodes
-    assert {node.name for node in nodes} == {"a.viability", "experiment.survival"}
+    assert {node.name for node in nodes} == {
+        "a.viability",
+        "experiment.survival",
+        "experiment.control_threshold",
+    }
 
 
 def test_kedro_sees_the_type_of_the_parameters():
@@ -81,7 +96,7 @@ def test_kedro_sees_the_type_of_the_parameters():
         TypeExtractor({"killing": pipeline})._extract_types_from_node(node)
         for node in pipeline.nodes
     ]
-    assert found == [{"killing": KillingParams}] * 3
+    assert found == [{"killing": KillingParams}] * len(pipeline.nodes)
 
 
 def test_the_shipped_parameters_are_the_defaults():

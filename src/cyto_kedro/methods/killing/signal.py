@@ -38,16 +38,21 @@ def death_signal(
     Raises:
         InputError: The table has cells but not these columns.
     """
-    death = _above_background(tracks, channel, statistic)
+    death = above_background(tracks, channel, statistic)
     if live_channel is None:
         return death
     dead = np.clip(death, 0, None)
-    live = np.clip(_above_background(tracks, live_channel, statistic), 0, None)
+    live = np.clip(above_background(tracks, live_channel, statistic), 0, None)
     total = dead + live
     return np.divide(dead, total, out=np.full(len(dead), np.nan), where=total > 0)
 
 
-def _above_background(tracks: pd.DataFrame, channel: str, statistic: str) -> np.ndarray:
+def above_background(tracks: pd.DataFrame, channel: str, statistic: str) -> np.ndarray:
+    """Mean or median of a channel in each mask less the frame's background.
+
+    Raises:
+        InputError: The table has cells but not these columns.
+    """
     if tracks.empty:
         return np.empty(0)
     needed = [f"{statistic}_{channel}", f"background_{channel}"]

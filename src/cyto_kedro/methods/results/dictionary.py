@@ -11,13 +11,15 @@ from cyto_kedro.core.table import TableSpec
 OUTPUT: tuple[tuple[str, TableSpec], ...] = (
     ("experiment_results.csv", schemas.EXPERIMENT_RESULT),
     ("survival.csv", schemas.SURVIVAL),
+    ("control_threshold.csv", schemas.CONTROL_THRESHOLD),
     ("<movie>/result_table.csv", schemas.RESULT),
     ("<movie>/cells.csv", schemas.CELLS),
     ("<movie>/<role>_track_summary.csv", schemas.TRACK_SUMMARY),
     ("<movie>/<role>_msd.csv", schemas.MSD),
     ("<movie>/<role>_suspicious_events.csv", schemas.SUSPICIOUS_EVENTS),
     ("<movie>/<effector>_<target>_contact_episodes.csv", schemas.EPISODES),
-    ("<movie>/<target>_deaths.csv", schemas.DEATHS),
+    ("<movie>/<role>_deaths.csv", schemas.DEATHS),
+    ("<movie>/<role>_death_evidence.csv", schemas.DEATH_EVIDENCE),
     ("<movie>/<target>_attribution.csv", schemas.ATTRIBUTION),
     ("<movie>/<target>_attribution_chance.csv", schemas.ATTRIBUTION_CHANCE),
     ("<movie>/<target>_killers.csv", schemas.KILLERS),
@@ -36,7 +38,7 @@ SCRATCH: tuple[tuple[str, TableSpec], ...] = (
     ("<role>/tracks.parquet", schemas.TRACKS),
     ("<role>/kinematics.parquet", schemas.KINEMATICS),
     ("<effector>_<target>/contacts.parquet", schemas.CONTACTS),
-    ("<target>/viability.parquet", schemas.VIABILITY),
+    ("<role>/viability.parquet", schemas.VIABILITY),
 )
 
 

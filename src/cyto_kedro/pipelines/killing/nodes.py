@@ -13,14 +13,20 @@ from cyto_kedro.methods.killing.attribution import Dose, attribute
 from cyto_kedro.methods.killing.chance import attribution_chance
 from cyto_kedro.methods.killing.cohorts import Design
 from cyto_kedro.methods.killing.comparison import compare_survival
+from cyto_kedro.methods.killing.controls import control_thresholds, is_true
 from cyto_kedro.methods.killing.death import (
     death_table,
     find_onsets,
     viability_table,
 )
+from cyto_kedro.methods.killing.evidence import (
+    death_evidence,
+    live_votes,
+    without_vetoed,
+)
 from cyto_kedro.methods.killing.hits import DelayPrior, fit_hits
 from cyto_kedro.methods.killing.killers import killer_table
-from cyto_kedro.methods.killing.signal import death_signal, smooth
+from cyto_kedro.methods.killing.signal import above_background, death_signal, smooth
 from cyto_kedro.methods.killing.thresholds import THRESHOLDS, living_spread
 from cyto_kedro.methods.killing.touches import gather_touches
 from cyto_kedro.pipelines.killing.params import (
@@ -39,49 +45,95 @@ def viability(
     options: KillingParams,
     *,
     role: str,
+    effector: bool,
     death_channel: str,
     live_channel: str,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Whether each target lives in each frame, and when it died.
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Whether each cell lives in each frame, when it died, and how sure that is.
 
     Args:
-        tracks: Table TRACKS of the targets.
+        tracks: Table TRACKS of the cells.
         calibration: Geometry and time base.
         options: Signal, threshold and persistence.
-        role: Role of the targets.
+        role: Role of the cells.
+        effector: They are effectors, with parameters of their own.
         death_channel: Channel of the death marker.
-        live_channel: Channel of the live marker, or of the cells (for the CDI).
+        live_channel: Channel of the live marker, or of the cells.
 
     Returns:
-        Tables VIABILITY and DEATHS.
+        Tables VIABILITY, DEATHS and DEATH_EVIDENCE.
     """
-    chosen: DeathParams = options.death
+    chosen: DeathParams = options.effector_death if effector else options.death
     tracks = tracks.sort_values(["track_id", "frame"], ignore_index=True)
-    live = live_channel if chosen.signal == "cdi" else None
-    signal = smooth(
-        tracks["track_id"].to_numpy(),
-        tracks["frame"].to_numpy(),
-        death_signal(tracks, death_channel, live, chosen.statistic),
-        chosen.smoothing.name,
-        chosen.smoothing.window_frames,
-    )
+    ids, frames = tracks["track_id"].to_numpy(), tracks["frame"].to_numpy()
+    cdi = live_channel if chosen.signal == "cdi" else None
+    raw = death_signal(tracks, death_channel, cdi, chosen.statistic)
+    blur = (chosen.smoothing.name, chosen.smoothing.window_frames)
+    signal = smooth(ids, frames, raw, *blur)
     threshold = THRESHOLDS[chosen.threshold.name](
-        signal,
-        tracks["frame"].to_numpy(),
-        **chosen.threshold.model_dump(exclude={"name"}),
+        signal, frames, **chosen.threshold.model_dump(exclude={"name"})
     )
     onsets = find_onsets(
-        tracks["track_id"].to_numpy(),
-        signal,
-        threshold,
-        chosen.persistence_frames,
-        chosen.irreversible,
+        ids, signal, threshold, chosen.persistence_frames, chosen.irreversible
     )
+    vote = chosen.live_vote
+    # Ready-made tracks may come without the live channel: then there is no vote.
+    measured = f"{chosen.statistic}_{live_channel}" in tracks.columns
+    live = (
+        above_background(tracks, live_channel, chosen.statistic) if measured else None
+    )
+    votes = live_votes(tracks, live, onsets, vote.window_min, vote.max_ratio)
+    if vote.required:
+        onsets = without_vetoed(onsets, votes)
     deaths = death_table(
         tracks, signal, onsets, threshold, calibration, role, chosen.border_margin_um
     )
     spread = living_spread(signal, threshold)
-    return viability_table(tracks, signal, onsets, threshold, spread), deaths
+    table = viability_table(tracks, signal, onsets, threshold, spread)
+    if chosen.alive_probability == "one_minus_cdi" and len(tracks):
+        index = death_signal(tracks, death_channel, live_channel, chosen.statistic)
+        table["alive_probability"] = 1.0 - smooth(ids, frames, index, *blur)
+    evidence = death_evidence(
+        tracks,
+        raw,
+        onsets,
+        votes,
+        calibration,
+        role,
+        window_min=chosen.rise.window_min,
+        shape=chosen.rise.name,
+        confidence=chosen.rise.confidence,
+    )
+    return table, deaths, evidence
+
+
+def check_thresholds(
+    conditions: pd.DataFrame,
+    options: KillingParams,
+    *deaths: dict[str, pd.DataFrame],
+    targets: tuple[str, ...],
+) -> pd.DataFrame:
+    """The threshold that the control movies suggest beside the one that was used.
+
+    Args:
+        conditions: The experiment sheet.
+        options: Control column, and how far above the controls.
+        deaths: For each target role: table DEATHS of every movie.
+        targets: Target roles in the order of ``deaths``.
+
+    Returns:
+        Table CONTROL_THRESHOLD.
+    """
+    column = options.survival.control_column
+    movies = conditions["movie"].astype(str)
+    flags = is_true(conditions[column]) if column in conditions else False
+    control = dict(zip(movies, flags & movies.notna(), strict=True))
+    k = options.control_threshold.k
+    tables = [
+        control_thresholds(by_movie, control, role, k)
+        for role, by_movie in zip(targets, deaths, strict=True)
+    ]
+    return pd.concat(tables, ignore_index=True)
 
 
 def attribute_kills(

@@ -61,8 +61,39 @@ class OtsuThreshold(Params):
     )
 
 
+class RiseParams(Params):
+    """The curve that is fitted to the death signal of each death."""
+
+    name: Literal["sigmoid", "change_point"] = Field(
+        default="sigmoid", description="a gradual rise, or a step"
+    )
+    window_min: float = Field(
+        default=30.0, gt=0, description="points this far from the death count (min)"
+    )
+    confidence: float = Field(
+        default=0.95, gt=0.5, lt=1, description="coverage of the onset's interval"
+    )
+
+
+class LiveVoteParams(Params):
+    """The second opinion: a dying cell loses its live signal."""
+
+    window_min: float = Field(
+        default=60.0,
+        gt=0,
+        description="signal before the death against half to whole so long after (min)",
+    )
+    max_ratio: float = Field(
+        default=0.7, gt=0, lt=1, description="at most so much is left when it is lost"
+    )
+    required: bool = Field(
+        default=False,
+        description="true: no death where the live signal was seen to stay",
+    )
+
+
 class DeathParams(Params):
-    """How the death of a target is seen."""
+    """How the death of a cell is seen."""
 
     signal: Literal["background_subtracted", "cdi"] = Field(
         default="background_subtracted",
@@ -94,6 +125,15 @@ class DeathParams(Params):
         default=10.0,
         ge=0,
         description="a track that ends this near to the edge left the field (um)",
+    )
+    alive_probability: Literal["logistic", "one_minus_cdi"] = Field(
+        default="logistic",
+        description="distance from the threshold in spreads of the living, or 1 - "
+        "death / (live + death) as pyCyto",
+    )
+    rise: RiseParams = Field(default_factory=RiseParams, description="fit of the onset")
+    live_vote: LiveVoteParams = Field(
+        default_factory=LiveVoteParams, description="second vote from the live signal"
     )
 
 
@@ -147,6 +187,22 @@ class AttributionParams(Params):
     )
 
 
+def _effector_death() -> DeathParams:
+    # An effector lies on the bright target that it killed: the median of its mask
+    # does not see the part that overlaps, and a step of many spreads is asked for.
+    return DeathParams(statistic="median", persistence_frames=5)
+
+
+class ControlThresholdParams(Params):
+    """The threshold that the control movies suggest, for comparison only."""
+
+    k: float = Field(
+        default=6.0,
+        gt=0,
+        description="robust standard deviations above the controls' median peak",
+    )
+
+
 class SurvivalParams(Params):
     """How survival is compared between movies."""
 
@@ -180,6 +236,13 @@ class KillingParams(Params):
 
     death: DeathParams = Field(
         default_factory=DeathParams, description="death of a target"
+    )
+    effector_death: DeathParams = Field(
+        default_factory=_effector_death, description="death of an effector"
+    )
+    control_threshold: ControlThresholdParams = Field(
+        default_factory=ControlThresholdParams,
+        description="what the control movies say about the threshold",
     )
     attribution: AttributionParams = Field(
         default_factory=AttributionParams, description="who killed it"

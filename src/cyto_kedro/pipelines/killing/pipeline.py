@@ -12,6 +12,7 @@ from cyto_kedro.core.layout import Layout
 from cyto_kedro.core.tags import EXPERIMENT
 from cyto_kedro.pipelines.killing.nodes import (
     attribute_kills,
+    check_thresholds,
     compare_movies,
     viability,
 )
@@ -20,32 +21,48 @@ _OPTIONS = "params:killing"
 
 
 def create_pipeline(layout: Layout) -> Pipeline:
-    """`{target}.viability` and `{target}.attribute` of each movie, then
-    `experiment.survival` once; empty without a target role or a death marker.
+    """`{role}.viability` and `{target}.attribute` of each movie, then
+    `experiment.survival` and `experiment.control_threshold` once; empty without a
+    target role or a death marker.
     """
     channel = layout.marker_channel("death")
     if channel is None or not layout.targets:
         return Pipeline([])
     parts = [_of_target(layout, target, channel) for target in layout.targets]
-    return sum(parts, _survival(layout.targets))
+    parts += [_of_effector(layout, effector, channel) for effector in layout.effectors]
+    return sum(parts, _of_experiment(layout.targets))
+
+
+def _of_effector(layout: Layout, effector: str, death_channel: str) -> Pipeline:
+    return Pipeline(
+        [_watch(layout, effector, death_channel)],
+        namespace=effector,
+        inputs={"tracks": f"{effector}.tracks", "calibration": "calibration"},
+        outputs={"deaths": f"{effector}.deaths@movie"},
+        parameters={_OPTIONS: _OPTIONS},
+    )
+
+
+def _watch(layout: Layout, role: str, death_channel: str) -> Node:
+    # The cells' own channel stands in for a live marker.
+    live_channel = layout.marker_channel("live") or layout.roles[role].channels[0]
+    watch = _bound(
+        viability,
+        role=role,
+        effector=role in layout.effectors,
+        death_channel=death_channel,
+        live_channel=live_channel,
+    )
+    return Node(
+        watch,
+        ["tracks", "calibration", _OPTIONS],
+        ["viability", "deaths", "death_evidence"],
+        name="viability",
+    )
 
 
 def _of_target(layout: Layout, target: str, death_channel: str) -> Pipeline:
-    # The cells' own channel stands in for a live marker.
-    live_channel = layout.marker_channel("live") or layout.roles[target].channels[0]
-    nodes = [
-        Node(
-            _bound(
-                viability,
-                role=target,
-                death_channel=death_channel,
-                live_channel=live_channel,
-            ),
-            ["tracks", "calibration", _OPTIONS],
-            ["viability", "deaths"],
-            name="viability",
-        )
-    ]
+    nodes = [_watch(layout, target, death_channel)]
     inputs = {"tracks": f"{target}.tracks", "calibration": "calibration"}
     if layout.effectors:
         contacts = {f"contacts_{e}": f"{e}_{target}.contacts" for e in layout.effectors}
@@ -68,19 +85,29 @@ def _of_target(layout: Layout, target: str, death_channel: str) -> Pipeline:
     )
 
 
-def _survival(targets: tuple[str, ...]) -> Pipeline:
-    """The comparison of all movies, which runs once."""
+def _of_experiment(targets: tuple[str, ...]) -> Pipeline:
+    """What looks at all movies at once."""
     deaths = {f"deaths_{target}": f"{target}.deaths@all" for target in targets}
-    node = Node(
-        _bound(compare_movies, targets=targets),
-        ["conditions", _OPTIONS, *deaths],
-        ["survival", "comparison"],
-        name="survival",
-        tags=EXPERIMENT,
-    )
-    names = ("conditions", "survival", "comparison")
+    inputs = ["conditions", _OPTIONS, *deaths]
+    nodes = [
+        Node(
+            _bound(compare_movies, targets=targets),
+            inputs,
+            ["survival", "comparison"],
+            name="survival",
+            tags=EXPERIMENT,
+        ),
+        Node(
+            _bound(check_thresholds, targets=targets),
+            inputs,
+            "control_threshold",
+            name="control_threshold",
+            tags=EXPERIMENT,
+        ),
+    ]
+    names = ("conditions", "survival", "comparison", "control_threshold")
     return Pipeline(
-        [node],
+        nodes,
         namespace="experiment",
         inputs=deaths | {"conditions": "conditions"},
         outputs={name: name for name in names[1:]},
