@@ -272,7 +272,7 @@ class Scheduler:
         _, dataset = shareable(catalog, node)
         mark = self._context.outputs.fingerprint(node, catalog)
         stage = staging_of(dataset, self._context.run_id, mark)
-        if not publish_if_complete(self._context, catalog, node, stage):
+        if not publish_if_complete(self._context, catalog, node, stage, recover=True):
             raise WorkFailed(
                 f"All windows of '{node.name}' were reported done, but frames are "
                 "missing",

@@ -84,21 +84,34 @@ def staging_of(dataset: Shareable, run_id: str, fingerprint: str) -> Path:
 
 
 def publish_if_complete(
-    context: RunContext, catalog: CatalogProtocol, node: Node, stage: Path
+    context: RunContext,
+    catalog: CatalogProtocol,
+    node: Node,
+    stage: Path,
+    recover: bool = False,
 ) -> bool:
     """Publish the output if no frame is missing; of several finishers one does it.
 
-    Renaming the staging store is the claim: whoever fails to was not first. A claim
-    whose owner died is taken up by whoever looks next.
+    Renaming the staging store is the claim: whoever fails to was not first.
+
+    Args:
+        context: The run.
+        catalog: The movie's catalog.
+        node: The node that makes the output.
+        stage: The staging store.
+        recover: Take up the claim of a finisher that died; right only when no worker
+            of this output is left.
     """
     name, dataset = shareable(catalog, node)
     claimed = stage.with_name(f"{stage.name[: -len(STAGING_SUFFIX)]}.claimed.partial")
-    if not claimed.is_dir():
-        if not dataset.is_complete(stage):
-            return False
+    if not (recover and claimed.is_dir()):
         try:
+            if not dataset.is_complete(stage):
+                return False
             os.rename(stage, claimed)
-        except FileNotFoundError:
-            return False
+        except Exception:
+            if stage.is_dir():
+                raise
+            return False  # somebody else was first, while this one looked
     context.outputs.replace(name, node, catalog, lambda: dataset.publish(claimed))
     return True
