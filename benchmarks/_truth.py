@@ -4,9 +4,9 @@ A measure is a row ``role, measure, value, part, of``: a share is ``part / of``;
 error is the mean or maximum over ``of`` items. Undefined is NaN: a control has no
 contacts.
 
-Masks are compared in the coordinates of the raw image. Ours lie on registered images
-and are moved back by the measured drift, rounded to whole pixels; truth outside the
-part of the frame that registration kept in view does not count.
+Masks are compared on the registered images: the truth is moved there as the tables
+`drift` and `deformation` say, the nearest pixel each. Truth outside the part of the
+frame that registration kept in view does not count.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ import pandas as pd
 from scipy import sparse
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
+from cyto_kedro.methods.preprocessing.tables import frame_transforms
+from cyto_kedro.methods.preprocessing.warps import Transform, warped
 from cyto_kedro.methods.segmentation.scoring import iou_matrix
 
 IOU = 0.5
@@ -57,38 +59,36 @@ def error(role: str, measure: str, value: float, of: int) -> dict[str, object]:
 
 
 def in_view(
-    truth: np.ndarray, found: np.ndarray, dy: float, dx: float, valid: tuple[int, ...]
+    truth: np.ndarray, found: np.ndarray, transform: Transform
 ) -> tuple[np.ndarray, np.ndarray]:
     """The same piece of sample in a raw truth frame and in our registered frame.
 
     Args:
         truth: YX truth labels in raw coordinates.
         found: YX labels of the registered frame.
-        dy: Rows by which registration moved the frame (px).
-        dx: Columns by which registration moved the frame (px).
-        valid: valid_y0, valid_y1, valid_x0, valid_x1 of table DRIFT.
+        transform: How registration moved the frame.
     """
-    y0, y1, x0, x1 = valid
-    ry, rx = round(dy), round(dx)
-    seen = truth[y0 - ry : y1 - ry, x0 - rx : x1 - rx]
+    seen, (y0, y1, x0, x1) = warped(truth, transform, "nearest")
     return seen, found[y0:y1, x0:x1]
 
 
-def match_movie(truth: np.ndarray, found: np.ndarray, drift: pd.DataFrame) -> Matches:
+def match_movie(
+    truth: np.ndarray,
+    found: np.ndarray,
+    drift: pd.DataFrame,
+    deformation: pd.DataFrame | None = None,
+) -> Matches:
     """Match masks one to one at IoU >= 0.5, frame by frame.
 
     Args:
         truth: TYX truth labels in raw coordinates.
         found: TYX labels on the registered images.
         drift: Table DRIFT as measured.
+        deformation: Table DEFORMATION as measured; None for no deformation.
     """
     pairs, cells, n_found = [], [], 0
-    for move in drift.sort_values("frame").itertuples():
-        valid = (move.valid_y0, move.valid_y1, move.valid_x0, move.valid_x1)
-        frame = int(move.frame)
-        seen, ours = in_view(
-            truth[frame], np.asarray(found[frame]), move.dy_px, move.dx_px, valid
-        )
+    for frame, move in enumerate(frame_transforms(drift, deformation, len(truth))):
+        seen, ours = in_view(truth[frame], np.asarray(found[frame]), move)
         true_ids, our_ids = (np.unique(plane[plane > 0]) for plane in (seen, ours))
         rows, columns = _best_pairs(seen, ours)
         edge = np.concatenate([seen[0], seen[-1], seen[:, 0], seen[:, -1]])

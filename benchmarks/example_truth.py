@@ -65,11 +65,16 @@ def score_movie(project: Project, movie: str) -> pd.DataFrame:
         name: pd.read_csv(truth / f"{name}.csv")
         for name in ("contacts", "deaths", "divisions", "drift")
     }
-    drift = pd.read_parquet(scratch / "drift.parquet")
+    drift, deformation = (
+        pd.read_parquet(scratch / f"{name}.parquet")
+        for name in ("drift", "deformation")
+    )
     matches, points, owner, rows = {}, {}, {}, []
     for role in (EFFECTOR, TARGET):
         masks = tifffile.imread(truth / f"masks_{role}.tif")
-        matches[role] = _truth.match_movie(masks, labels(scratch, role), drift)
+        matches[role] = _truth.match_movie(
+            masks, labels(scratch, role), drift, deformation
+        )
         tracks = pd.read_parquet(scratch / role / "tracks.parquet")
         points[role] = _truth.named(tracks, matches[role])
         owner[role] = _truth.owner_of(points[role])

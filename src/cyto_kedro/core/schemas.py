@@ -323,7 +323,7 @@ CONTACTS = TableSpec(
         "centroid_distance_um": _number("um", "distance of the centroids", 0),
         "boundary_um": _number("um", "target boundary within contact distance", 0),
         "overlap_px": _count("pixels that both masks cover"),
-        "in_contact": _flag("distance within the contact distance"),
+        "in_contact": _flag("in contact; the table lists pairs beyond it too"),
     },
     unique=("frame", "effector", "target", "effector_label", "target_label"),
 )
@@ -345,8 +345,51 @@ EPISODES = TableSpec(
         "max_boundary_um": _number("um", "longest shared boundary", 0),
         "truncated_start": _flag("in contact when the movie or a track began"),
         "truncated_end": _flag("in contact when the movie or a track ended"),
+        "since_last_min": _number(
+            "min", "since this pair's contact before; NaN for the first", 0
+        ),
+        "effector_contact": Col("int64", "", "n-th contact of the effector", ge=1),
+        "target_contact": Col("int64", "", "n-th contact of the target", ge=1),
+        "last_of_effector": _flag("the effector's last contact to begin"),
+        "last_of_target": _flag("the target's last contact to begin"),
     },
     unique=("effector", "target", "effector_track_id", "target_track_id", "episode"),
+)
+CONTACT_RATES = TableSpec(
+    "contact_rates",
+    {
+        "frame": FRAME,
+        "time_min": TIME,
+        "effector": NAME,
+        "target": NAME,
+        "n_effectors": _count("tracked effectors"),
+        "n_targets": _count("tracked targets"),
+        "n_contacts": _count("pairs in contact"),
+        "n_begun": _count("contacts that began in this frame"),
+        "effectors_in_contact": _number("", "share of the effectors in contact", 0),
+        "targets_in_contact": _number("", "share of the targets in contact", 0),
+        "contacts_per_effector": _number("", "partners of an effector, mean", 0),
+        "contacts_per_target": _number("", "partners of a target, mean", 0),
+        "contacts_per_mm2": _number("1/mm2", "pairs in contact per area of image", 0),
+        "begun_per_effector_hour": _number("1/h", "contacts begun per effector", 0),
+        "begun_per_target_hour": _number("1/h", "contacts begun per target", 0),
+    },
+    unique=("frame", "effector", "target"),
+)
+NEAREST = TableSpec(
+    "nearest_target",
+    {
+        "frame": FRAME,
+        "time_min": TIME,
+        "effector": NAME,
+        "target": NAME,
+        "effector_label": LABEL,
+        "effector_track_id": Col("Int64", "", "effector track", True),
+        "target_label": Col("Int64", "", "nearest target; null = none", True),
+        "target_track_id": Col("Int64", "", "its track", True),
+        "distance_um": _number("um", "least distance of the two masks' pixels", 0),
+    },
+    unique=("frame", "effector", "target", "effector_label"),
 )
 NETWORK_METRICS = TableSpec(
     "network_metrics",

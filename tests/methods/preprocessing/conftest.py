@@ -54,3 +54,35 @@ def make_spots() -> Callable[..., np.ndarray]:
 @pytest.fixture
 def make_drifting() -> Callable[..., np.ndarray]:
     return drifting
+
+
+def placed(move, frames, size=256, count=None, noise=20.0, seed=0):
+    """Movie in which a cell at ``p`` on the reference lies at ``move(p, t)``."""
+    rng = np.random.default_rng(seed)
+    count = count or size * size // 500
+    places = rng.uniform(-40, size + 40, (count, 2))
+    radii, heights = rng.uniform(3, 6, count), rng.uniform(80, 300, count)
+    movie = []
+    for frame in range(frames):
+        image = spots((size, size), move(places, frame), radii, heights)
+        movie.append(image + rng.normal(0, noise, image.shape))
+    return np.clip(np.rint(np.stack(movie)), 0, 65535).astype(np.uint16)
+
+
+def field_error(transform, move, frame, shape, rim=8):
+    """Distance in px, over the field, of where pixels are read and where they lie."""
+    lines = [np.arange(rim, size - rim, 8) for size in shape]
+    grid = np.stack(np.meshgrid(*lines, indexing="ij"), axis=-1).reshape(-1, 2)
+    rows, columns = grid.T
+    read = transform.sources(shape)[:, rows, columns].T
+    return np.hypot(*(read - move(grid.astype(float), frame)).T)
+
+
+@pytest.fixture
+def make_placed() -> Callable[..., np.ndarray]:
+    return placed
+
+
+@pytest.fixture
+def error_px() -> Callable[..., np.ndarray]:
+    return field_error

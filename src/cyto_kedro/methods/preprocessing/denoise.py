@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -11,6 +10,7 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from cyto_kedro.core.params import Params
+from cyto_kedro.methods.preprocessing import _ants
 
 # Where the median lies, in units of the noise, when ANTs sees a frame: of 5, 10, 20 and
 # 40 the least change of the mean and the least noise left on simulated cells.
@@ -124,25 +124,13 @@ def ants(plane: np.ndarray, options: AntsDenoise) -> np.ndarray:
     sigma = noise_level(values)
     if sigma == 0 or not np.isfinite(values).all():
         return plane
-    library = _ants_library()
+    library = _ants.library()
     level = float(np.median(values)) - _ANTS_LEVEL * sigma
     image = library.from_numpy(((values - level) / sigma).astype(np.float32))
     found = library.denoise_image(
         image, p=options.patch_px, r=options.search_px, noise_model="Gaussian"
     )
     return (found.numpy() * sigma + level).astype(np.float32)
-
-
-def _ants_library() -> Any:
-    """The package ants, whose import takes seconds, with ITK held to one thread.
-
-    ITK reads the number when it first works; its sums depend on it in the last digits,
-    and frames are spread over threads here anyway.
-    """
-    os.environ.setdefault("ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "1")
-    import ants as library
-
-    return library
 
 
 def noise_level(plane: np.ndarray) -> float:

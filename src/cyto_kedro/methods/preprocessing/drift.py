@@ -1,4 +1,4 @@
-"""Drift of a whole movie: one translation per frame, estimated in one pass."""
+"""Drift of a whole movie: the methods, and one translation per frame in one pass."""
 
 from __future__ import annotations
 
@@ -13,7 +13,16 @@ from pydantic import Field
 from cyto_kedro.core.frames import over_frames
 from cyto_kedro.core.params import Params
 from cyto_kedro.methods.preprocessing import phase_correlation as pair
+from cyto_kedro.methods.preprocessing.ants_registration import (
+    AntsRegistration,
+    ants_registration,
+)
 from cyto_kedro.methods.preprocessing.background import wide_blur
+from cyto_kedro.methods.preprocessing.binning import binned, fold_of
+from cyto_kedro.methods.preprocessing.block_correlation import (
+    BlockCorrelation,
+    block_correlation,
+)
 from cyto_kedro.methods.preprocessing.estimate import Estimate
 from cyto_kedro.methods.preprocessing.spectra import Band, Shift, spectrum, structure
 from cyto_kedro.methods.preprocessing.transforms import moved, valid_rectangle
@@ -21,10 +30,6 @@ from cyto_kedro.methods.preprocessing.transforms import moved, valid_rectangle
 # Mean power in the band over that of the finest detail: white noise has 1.
 _LEAST_STRUCTURE = 1.3
 _SHADING = 2.0  # standard deviations of the band's upper limit
-# Frames of this size and smoothing are registered at half resolution: the detail that
-# binning removes would not have counted, and it takes a quarter of the time.
-_BINNED_FROM_PX = 512
-_BINNED_SMOOTH_PX = 1.5
 # A correlation peak that many standard deviations high is not chance.
 _CLEAR_PROMINENCE = 8.0
 
@@ -87,7 +92,7 @@ def phase_correlation(
     has left the template's field).
     """
 
-    fold = _fold(stack.shape[1:], options)
+    fold = fold_of(stack.shape[1:], options.smooth_px)
     scaled = _in_bins(options, fold)
 
     def prepare(frame: int, plane: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
@@ -107,12 +112,6 @@ def phase_correlation(
     return Estimate(shifts * fold, quality)
 
 
-def _fold(shape: tuple[int, ...], options: PhaseCorrelation) -> int:
-    """Pixels per bin and axis."""
-    large = min(shape) >= _BINNED_FROM_PX
-    return 2 if large and options.smooth_px >= _BINNED_SMOOTH_PX else 1
-
-
 def _in_bins(options: PhaseCorrelation, fold: int) -> PhaseCorrelation:
     limit = options.max_shift_px
     return options.model_copy(
@@ -122,18 +121,6 @@ def _in_bins(options: PhaseCorrelation, fold: int) -> PhaseCorrelation:
             "max_shift_px": None if limit is None else limit / fold,
         }
     )
-
-
-def binned(plane: np.ndarray, fold: int) -> np.ndarray:
-    """float32 mean of ``fold`` x ``fold`` pixels; rows and columns over are left."""
-    if fold == 1:
-        return plane.astype(np.float32)
-    height, width = (size // fold * fold for size in plane.shape)
-    total = np.zeros((height // fold, width // fold), np.float32)
-    for row in range(fold):
-        for column in range(fold):
-            total += plane[row:height:fold, column:width:fold]
-    return total / np.float32(fold * fold)
 
 
 @dataclass
@@ -233,4 +220,6 @@ class Registration:
 REGISTRATIONS: dict[str, Registration] = {
     "none": Registration(NoRegistration, no_drift),
     "phase_correlation": Registration(PhaseCorrelation, phase_correlation),
+    "block_correlation": Registration(BlockCorrelation, block_correlation),
+    "ants": Registration(AntsRegistration, ants_registration),
 }

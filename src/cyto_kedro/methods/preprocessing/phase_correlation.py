@@ -140,7 +140,7 @@ def steady(
         rest = shift[0] - whole[0], shift[1] - whole[1]
         target = _filtered(fixed, (0.0, 0.0), band)
         source = _filtered(moving, rest, band)
-        weight = _agreement(target, source)
+        weight = agreement(target, source)
         padded = spectra.padded(fixed.shape)
         parts = [fft.rfft2(p * weight, s=padded, workers=1) for p in (target, source)]
         step, quality = _maximise(parts[0], parts[1], fixed.shape, (0.0, 0.0))
@@ -165,7 +165,7 @@ def _filtered(plane: np.ndarray, rest: Shift, band: Band) -> np.ndarray:
     return fft.irfft2(frequencies, s=padded, workers=1)[:height, :width]
 
 
-def _agreement(target: np.ndarray, source: np.ndarray) -> np.ndarray:
+def agreement(target: np.ndarray, source: np.ndarray) -> np.ndarray:
     """Weight in (0, 1] of each pixel by how well the two agree around it."""
     power = float(np.vdot(source, source))
     gain = float(np.vdot(target, source)) / power if power > 0 else 1.0

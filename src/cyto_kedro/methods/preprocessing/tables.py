@@ -113,7 +113,8 @@ def linear_transforms(drift: pd.DataFrame) -> list[Transform]:
         matrices = ordered[_LINEAR].to_numpy(np.float64)
     shifts = ordered[["dy_px", "dx_px"]].to_numpy(np.float64)
     matrices = matrices.reshape(-1, 2, 2)
-    bad = ~np.isfinite(shifts).all(axis=1) | ~(np.abs(np.linalg.det(matrices)) > 0)
+    bad = ~np.isfinite(shifts).all(axis=1) | ~np.isfinite(matrices).all(axis=(1, 2))
+    bad[~bad] = np.linalg.det(matrices[~bad]) == 0
     if bad.any():
         raise InputError(
             "A row of the drift table is no transform: a value is missing, or the "

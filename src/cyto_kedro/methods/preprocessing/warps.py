@@ -105,12 +105,13 @@ class Transform:
         return np.asarray(found)
 
     def then(self, shift: Shift) -> Transform:
-        """This transform followed by a shift; the field moves along by whole px."""
-        if self.field is not None:
-            raise ValueError("a field is not shifted: estimate it after the shift")
-        return Transform(
-            (self.shift[0] + shift[0], self.shift[1] + shift[1]), self.linear
-        )
+        """This transform followed by a shift, for a first guess.
+
+        A field is kept where it was: exact only for a field that does not change over
+        the distance of the shift.
+        """
+        dy, dx = self.shift
+        return Transform((dy + shift[0], dx + shift[1]), self.linear, self.field)
 
     def without_field(self) -> Transform:
         """The linear part and the shift only."""

@@ -7,16 +7,19 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from cyto_kedro.core.params import Params
+from cyto_kedro.methods.preprocessing.ants_registration import AntsRegistration
+from cyto_kedro.methods.preprocessing.block_correlation import BlockCorrelation
 from cyto_kedro.methods.preprocessing.drift import NoRegistration, PhaseCorrelation
 from cyto_kedro.methods.preprocessing.steps import Step
 from cyto_kedro.methods.preprocessing.transforms import Interpolation
 
 
 class RegistrationParams(Params):
-    """How stage drift is measured; the result is the table `drift`."""
+    """How stage drift is measured; the tables `drift` and `deformation`."""
 
     method: Annotated[
-        NoRegistration | PhaseCorrelation, Field(discriminator="name")
+        NoRegistration | PhaseCorrelation | BlockCorrelation | AntsRegistration,
+        Field(discriminator="name"),
     ] = Field(
         default_factory=PhaseCorrelation, description="how the drift is estimated"
     )
