@@ -8,10 +8,9 @@ from types import SimpleNamespace
 import dask.array as da
 import numpy as np
 import pytest
-from kedro.io import DataCatalog
+from kedro.io import DataCatalog, DatasetError
 from kedro.pipeline import Node
 
-from cyto_kedro.core.errors import InputError
 from cyto_kedro.core.frames import map_frames
 from cyto_kedro.core.window import windows
 from cyto_kedro.datasets import OmeZarrDataset
@@ -106,5 +105,5 @@ def test_the_claim_of_a_dead_finisher_is_taken_up_by_the_driver_only(output):
 
 
 def test_an_eager_stack_is_refused(output):
-    with pytest.raises(InputError, match="must return a lazy stack"):
+    with pytest.raises(DatasetError, match="must return a lazy stack"):
         WindowedOutput(output.dataset, windows(24, 3)[0], output.stage).save(STACK)

@@ -8,6 +8,7 @@ from pathlib import Path
 from kedro.pipeline.node import Node
 
 from cyto_kedro.runners.containers import (
+    Bind,
     Container,
     check,
     command,
@@ -18,7 +19,7 @@ from cyto_kedro.runners.local import Wrap
 from cyto_kedro.runners.profiles import ExecutionConfig, Profile
 from cyto_kedro.runners.stages import Stage
 
-_ROOTS = ("data_root", "scratch_root", "output_root")
+_WRITTEN = ("scratch_root", "output_root")
 
 
 @dataclass
@@ -34,7 +35,7 @@ class Images:
 
     profile: Profile
     project: Path
-    binds: list[Path]
+    binds: list[Bind]
     _stages: dict[str, Stage] = field(default_factory=dict)
 
     @classmethod
@@ -42,9 +43,10 @@ class Images:
         """The profile by name, else the default one of ``execution.yml``."""
         config = ExecutionConfig.read(context.config("execution"))
         roots = context.config("globals")
-        binds = [context.project, context.conf_source]
-        binds += [Path(roots[key]) for key in _ROOTS]
-        return cls(config.profile(profile), context.project, list(dict.fromkeys(binds)))
+        binds = [Bind(source=Path(roots["data_root"]).absolute(), read_only=True)]
+        binds += [Bind(source=Path(roots[key]).absolute()) for key in _WRITTEN]
+        binds += [Bind(source=context.conf_source.absolute(), read_only=True)]
+        return cls(config.profile(profile), context.project, binds)
 
     def container_of(self, node: Node, gpu: bool) -> Container | None:
         """The container of a node; None on bare metal."""

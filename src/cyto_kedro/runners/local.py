@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from cyto_kedro.runners.journal import Journal
+from cyto_kedro.runners.processes import exit_status, stop
 from cyto_kedro.runners.stages import Stage
 from cyto_kedro.runners.units import FAILED, Base, Spec, Unit, UnitResult, read_result
 
@@ -40,7 +41,19 @@ class _Worker:
     number: int
     process: subprocess.Popen[str]
     job: _Job | None = None
-    serves: bool = True
+    container: str = ""
+
+    @property
+    def engine(self) -> str:
+        """What was started: the name of a container engine, or of a Python."""
+        return Path(self.process.args[0]).name  # type: ignore[arg-type, index]
+
+    def end(self) -> None:
+        """Kill what is left of it."""
+        if self.process.poll() is None:
+            _signal(self.process, signal.SIGKILL)
+            self.process.wait()
+        stop(self.engine, self.container)  # no child of its client
 
 
 @dataclass
@@ -96,11 +109,9 @@ class LocalBackend:
         for worker in self._workers.values():
             _signal(worker.process, signal.SIGTERM)
         for worker in self._workers.values():
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 worker.process.wait(_STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                _signal(worker.process, signal.SIGKILL)
-                worker.process.wait()
+            worker.end()
         self._workers.clear()
 
     def _hand_out(self) -> None:
@@ -143,7 +154,7 @@ class LocalBackend:
         name = f"cyto-{self.base.run_id}-{self._started + 1}".lower()
         wrapped = job.wrap(command, name) if job.wrap else command
         worker = self._launch(wrapped, stdin=subprocess.DEVNULL)
-        worker.serves, worker.job = False, job
+        worker.job, worker.container = job, name
 
     def _launch(self, command: list[str], stdin: int) -> _Worker:
         self._started += 1
@@ -176,7 +187,7 @@ class LocalBackend:
         self._events.put((number, None))
 
     def _result(self, worker: _Worker, line: str) -> UnitResult | None:
-        if worker.job is None or not worker.serves or line != worker.job.unit.id:
+        if worker.job is None or worker.container or line != worker.job.unit.id:
             return None  # something that a library printed
         worker.job = None
         return read_result(self.journal.results, line)
@@ -192,7 +203,9 @@ class LocalBackend:
         if found is not None:
             return found
         log = self.journal.folder / f"worker_{worker.number}.log"
-        return UnitResult(unit, FAILED, error=_why(code, log), job=str(worker.number))
+        told = exit_status(code, worker.engine).describe()
+        error = f"its worker: {told}; the end of {log}:\n{tail(log)}"
+        return UnitResult(unit, FAILED, error=error, job=str(worker.number))
 
 
 _THREAD_POOLS = (
@@ -202,17 +215,6 @@ _THREAD_POOLS = (
     "NUMEXPR_NUM_THREADS",
     "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS",
 )
-
-
-def _why(code: int, log: Path) -> str:
-    killed = -code if code < 0 else code - 128 if code > 128 else 0
-    if killed == signal.SIGKILL:
-        cause = "its worker was killed (signal 9), most likely for lack of memory"
-    elif killed:
-        cause = f"its worker died by signal {killed}"
-    else:
-        cause = f"its worker ended with exit code {code}"
-    return f"{cause}; the end of {log}:\n{tail(log)}"
 
 
 def tail(log: Path, lines: int = 15) -> str:
