@@ -76,6 +76,9 @@ class Layout(Params):
     channels: dict[str, Channel] = Field(min_length=1, description="by channel name")
     roles: dict[str, Role] = Field(min_length=1, description="by role name")
     markers: dict[str, Marker] = Field(default_factory=dict, description="by marker")
+    self_contacts: tuple[str, ...] = Field(
+        default=(), description="roles whose contacts among themselves are measured"
+    )
     pixel_size_um: float | None = Field(
         default=None, gt=0, description="pixel size (um) where the files do not say"
     )
@@ -106,8 +109,21 @@ class Layout(Params):
         return self
 
     @model_validator(mode="after")
+    def _self_contacts_are_roles(self) -> Self:
+        unknown = sorted(set(self.self_contacts) - set(self.roles))
+        if unknown:
+            raise ValueError(
+                f"self_contacts names {', '.join(unknown)}, which is not among the "
+                f"roles ({', '.join(self.roles)})"
+            )
+        if len(set(self.self_contacts)) < len(self.self_contacts):
+            raise ValueError("self_contacts names a role twice")
+        return self
+
+    @model_validator(mode="after")
     def _names_are_distinct(self) -> Self:
-        pairs = {f"{effector}_{target}" for effector, target in self.pairs}
+        both = (*self.pairs, *self.self_pairs)
+        pairs = {f"{effector}_{target}" for effector, target in both}
         for role in self.roles:
             if role in _NODE_GROUPS or role in pairs:
                 raise ValueError(f"a role cannot be called '{role}': the name is taken")
@@ -138,6 +154,11 @@ class Layout(Params):
     def pairs(self) -> tuple[tuple[str, str], ...]:
         """Every (effector, target) pair whose contacts are measured."""
         return tuple(product(self.effectors, self.targets))
+
+    @property
+    def self_pairs(self) -> tuple[tuple[str, str], ...]:
+        """(role, role) for every role whose contacts with its own kind are measured."""
+        return tuple((role, role) for role in self.self_contacts)
 
     def marker_channel(self, kind: str) -> str | None:
         """Channel of the first marker of one kind, or None."""

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from cyto_kedro.core.calibration import Calibration
 from cyto_kedro.core.layout import Layout
-from cyto_kedro.core.schemas import CONTACTS, EPISODES
+from cyto_kedro.core.schemas import CONTACT_RATES, CONTACTS, EPISODES, NEAREST
 from cyto_kedro.pipelines.contacts import create_pipeline
 from cyto_kedro.pipelines.contacts.params import ContactsParams
 
@@ -44,7 +44,7 @@ def test_every_pair_of_effector_and_target_is_measured() -> None:
     assert {node.name for node in pipeline.nodes} == {
         f"{pair}.{step}"
         for pair in ("tcell_cancer", "nk_cancer")
-        for step in ("measure", "episodes")
+        for step in ("measure", "episodes", "rates", "nearest")
     }
     assert pipeline.inputs() == {
         f"{role}.{name}"
@@ -94,8 +94,43 @@ def test_a_run_finds_the_contact_and_its_duration() -> None:
     pipeline = create_pipeline(layout(tcell="effector", cancer="target"))
     measured = run(pipeline.only_nodes("tcell_cancer.measure"), data)
     contacts = CONTACTS.validate(measured["tcell_cancer.contacts"])
-    assert contacts["frame"].tolist() == [2, 3]
-    assert contacts["distance_um"].tolist() == [0.5, 0.5]
-    found = EPISODES.validate(run(pipeline, data)["tcell_cancer.contact_episodes"])
+    # Listed up to three pixel diagonals (2.1 um), in contact within one.
+    assert contacts["frame"].tolist() == [1, 2, 3, 4]
+    assert contacts["distance_um"].tolist() == [1.5, 0.5, 0.5, 1.5]
+    assert contacts["in_contact"].tolist() == [False, True, True, False]
+    names = ["measure", "episodes"]
+    nodes = [f"tcell_cancer.{name}" for name in names]
+    found = run(pipeline.only_nodes(*nodes), data)["tcell_cancer.contact_episodes"]
+    found = EPISODES.validate(found)
     assert found["dwell_min"].tolist() == [6.0]
     assert not found["truncated_start"].item()
+    outputs = run(pipeline, data)
+    rates = CONTACT_RATES.validate(outputs["tcell_cancer.contact_rates"])
+    assert rates["n_begun"].tolist() == [0, 0, 1, 0, 0, 0]
+    nearest = NEAREST.validate(outputs["tcell_cancer.nearest_target"])
+    assert nearest["distance_um"].tolist() == [2.5, 1.5, 0.5, 0.5, 1.5, 2.5]
+    assert (nearest["target_track_id"] == 1).all()
+
+
+def test_a_role_may_touch_its_own_kind() -> None:
+    asked = layout(tcell="effector", cancer="target")
+    asked = Layout.model_validate(asked.model_dump() | {"self_contacts": ["tcell"]})
+    pipeline = create_pipeline(asked)
+    names = {node.name for node in pipeline.nodes}
+    own = {f"tcell_tcell.{step}" for step in ("measure", "episodes", "rates")}
+    assert own < names and "tcell_tcell.nearest" not in names
+    labels = np.zeros((2, 10, 20), np.uint32)
+    labels[:, 2:5, 2:5], labels[:, 2:5, 5:9], labels[:, 8, 18] = 1, 2, 3
+    tracks = pd.DataFrame({"frame": [0, 0, 0, 1, 1, 1], "label": [1, 2, 3] * 2})
+    data: dict[str, object] = {
+        "tcell.labels": da.from_array(labels),
+        "tcell.tracks": tracks.assign(track_id=tracks["label"] + 4),
+        "calibration": Calibration.regular((2, 10, 20), 1.0, 3.0),
+        "params:contacts": ContactsParams(),
+    }
+    outputs = run(pipeline.only_nodes(*sorted(own)), data)
+    rates = CONTACT_RATES.validate(outputs["tcell_tcell.contact_rates"])
+    assert rates["n_contacts"].tolist() == [1, 1]
+    assert rates["effectors_in_contact"].tolist() == pytest.approx([2 / 3, 2 / 3])
+    with pytest.raises(ValidationError, match="macrophage"):
+        Layout.model_validate(asked.model_dump() | {"self_contacts": ["macrophage"]})

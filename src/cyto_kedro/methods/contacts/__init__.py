@@ -2,11 +2,14 @@
 
 from cyto_kedro.methods.contacts.episodes import contact_episodes
 from cyto_kedro.methods.contacts.movie import measure_contacts
+from cyto_kedro.methods.contacts.nearest import nearest_targets
+from cyto_kedro.methods.contacts.rates import contact_rates
 from cyto_kedro.methods.contacts.rules import (
     CONTACT_RULES,
     ContactLimits,
     EdgeRule,
     OverlapRule,
+    limits_of,
 )
 
 __all__ = [
@@ -15,5 +18,8 @@ __all__ = [
     "EdgeRule",
     "OverlapRule",
     "contact_episodes",
+    "contact_rates",
+    "limits_of",
     "measure_contacts",
+    "nearest_targets",
 ]

@@ -7,6 +7,7 @@ import pandas as pd
 
 from cyto_kedro.core.calibration import Calibration
 from cyto_kedro.core.schemas import EPISODES
+from cyto_kedro.methods.contacts.order import numbered
 
 _PAIR = ["effector", "target", "effector_track_id", "target_track_id"]
 
@@ -19,11 +20,12 @@ def contact_episodes(
     *,
     max_gap_frames: int,
     min_frames: int,
+    leave_um: float = np.inf,
 ) -> pd.DataFrame:
     """Join the contact frames of each pair of tracks into episodes.
 
     An episode opens in a frame with ``in_contact`` and lasts through the consecutive
-    frames that list the pair (distance up to the leave distance: hysteresis). Episodes
+    frames that list the pair within the leave distance (hysteresis). Episodes
     of a pair with at most ``max_gap_frames`` frames between them are one. Episodes
     with fewer than ``min_frames`` frames in contact are dropped.
 
@@ -40,11 +42,13 @@ def contact_episodes(
         calibration: Frame times.
         max_gap_frames: Longest gap that is bridged (frames).
         min_frames: Fewest frames in contact, gaps not counted.
+        leave_um: Distance beyond which a contact has ended (um).
 
     Returns:
         Table EPISODES, ordered by pair and time.
     """
-    rows = _tracked(contacts)
+    near = contacts["in_contact"] | (contacts["distance_um"] <= leave_um)
+    rows = _tracked(contacts[near])
     if rows.empty:
         return EPISODES.empty()
     rows = rows[_opened(rows)]
@@ -64,7 +68,7 @@ def contact_episodes(
     for name, neighbour in (("start", first - 1), ("end", last + 1)):
         seen = [_observed(tracks, ids, neighbour) for tracks, ids in both]
         table[f"truncated_{name}"] = ~(seen[0] & seen[1])
-    return EPISODES.conform(table[list(EPISODES.columns)]).reset_index(drop=True)
+    return EPISODES.conform(numbered(table).reset_index(drop=True))
 
 
 def frame_edges_min(times: np.ndarray) -> np.ndarray:

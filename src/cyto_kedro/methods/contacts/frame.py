@@ -32,7 +32,7 @@ def measure_frame(
     *,
     same: bool = False,
 ) -> FramePairs:
-    """Measure all pairs of two masks within the leave distance.
+    """Measure all pairs of two masks within reach.
 
     The distance is the least one of the two masks' pixel centres, 0 where they share
     a pixel. The boundary length is the part of the target's perimeter (Crofton
@@ -43,7 +43,7 @@ def measure_frame(
         effectors: YX labels.
         targets: YX labels, of the same shape.
         spacing_um: (row, column) pixel size (um).
-        limits: Contact and leave distance, overlap needed.
+        limits: Contact distance and reach, overlap needed.
         same: Both are the same mask: pairs of different labels, each once, with the
             smaller label as effector.
     """
@@ -53,21 +53,28 @@ def measure_frame(
     a = find_objects(plane_a)
     b = a if same else find_objects(plane_b)
     dy, dx = spacing_um
-    pairs = _kernels.near_pairs(a.bbox, b.bbox, dy, dx, limits.leave_um, same)
-    place_a, _, start_a = _boundary(plane_a, a, spacing_um)
-    place_b, length_b, start_b = _boundary(plane_b, b, spacing_um)
+    pairs = _kernels.near_pairs(a.bbox, b.bbox, dy, dx, limits.reach_um, same)
+    place_a, _, start_a = boundary_pixels(plane_a, a, spacing_um)
+    place_b, length_b, start_b = boundary_pixels(plane_b, b, spacing_um)
     least, touching = _kernels.measure_pairs(
         pairs, plane_a, a.ids, a.bbox, place_a, start_a,
-        place_b, length_b, start_b, dy, dx, limits.contact_um, limits.leave_um,
+        place_b, length_b, start_b, dy, dx, limits.contact_um, limits.reach_um,
     )  # fmt: skip
     overlap = np.zeros(len(pairs), np.int64) if same else _overlap_px(a, b, pairs)
     least[overlap > 0] = 0.0
     return _listed(a, b, pairs, np.sqrt(least), touching, overlap, spacing_um, limits)
 
 
-def _boundary(
+def boundary_pixels(
     labels: np.ndarray, objects: FrameObjects, spacing_um: tuple[float, float]
 ) -> tuple[np.ndarray, ...]:
+    """(P, 2) boundary pixels by object, the length (um) of each, and where each begins.
+
+    Args:
+        labels: YX uint32 labels.
+        objects: Their objects.
+        spacing_um: (row, column) pixel size (um).
+    """
     from cyto_kedro.methods.contacts import _kernels
 
     # A boundary pixel costs a crossing: this bound saves touching fresh memory.
@@ -111,7 +118,7 @@ def _listed(
     spacing_um: tuple[float, float],
     limits: ContactLimits,
 ) -> FramePairs:
-    near = np.flatnonzero(np.isfinite(distance) & (distance <= limits.leave_um))
+    near = np.flatnonzero(np.isfinite(distance) & (distance <= limits.reach_um))
     # Objects are in label order, so this orders by effector and target label.
     near = near[np.lexsort((pairs[near, 1], pairs[near, 0]))]
     i, j = pairs[near].T

@@ -29,7 +29,7 @@ def measure_contacts(
     effector: str,
     target: str,
 ) -> pd.DataFrame:
-    """Every pair of cells within the leave distance, frame by frame.
+    """Every pair of cells within reach, frame by frame.
 
     Contacts within one cell type are measured by giving the same role, labels and
     tracks twice: each unordered pair is listed once.
@@ -41,7 +41,7 @@ def measure_contacts(
             gets <NA>.
         target_tracks: The same of the targets.
         calibration: Pixel size and frame times.
-        limits: Contact and leave distances.
+        limits: Contact distance and reach.
         effector: Role of the effectors.
         target: Role of the targets.
 
@@ -52,15 +52,7 @@ def measure_contacts(
         InputError: A mask does not fit the calibration.
         FrameError: Reading or measuring a frame failed.
     """
-    wanted = (calibration.n_frames, calibration.height_px, calibration.width_px)
-    for role, stack in ((effector, effector_labels), (target, target_labels)):
-        if stack.shape != wanted:
-            raise InputError(
-                f"The masks of '{role}' have shape {stack.shape}, the movie has "
-                f"{wanted} (T, Y, X)",
-                where=f"movie {calibration.movie}",
-                fix="use masks of the same image range",
-            )
+    check_masks({effector: effector_labels, target: target_labels}, calibration)
     measure = partial(
         _one_frame,
         spacing_um=calibration.spacing_um,
@@ -71,8 +63,25 @@ def measure_contacts(
     table["time_min"] = calibration.times_min[table["frame"]]
     table["effector"], table["target"] = effector, target
     for side, tracks in (("effector", effector_tracks), ("target", target_tracks)):
-        table[f"{side}_track_id"] = _track_ids(table, side, tracks)
+        table[f"{side}_track_id"] = track_ids(table, side, tracks)
     return CONTACTS.conform(table)
+
+
+def check_masks(stacks: dict[str, Stack], calibration: Calibration) -> None:
+    """Refuse masks (by role) of another shape than the calibration's.
+
+    Raises:
+        InputError: They differ.
+    """
+    wanted = (calibration.n_frames, calibration.height_px, calibration.width_px)
+    for role, stack in stacks.items():
+        if stack.shape != wanted:
+            raise InputError(
+                f"The masks of '{role}' have shape {stack.shape}, the movie has "
+                f"{wanted} (T, Y, X)",
+                where=f"movie {calibration.movie}",
+                fix="use masks of the same image range",
+            )
 
 
 def _one_frame(
@@ -95,7 +104,7 @@ def _table(frames: list[FramePairs]) -> pd.DataFrame:
     return pd.DataFrame({"frame": np.repeat(np.arange(len(frames)), sizes), **columns})
 
 
-def _track_ids(table: pd.DataFrame, side: str, tracks: pd.DataFrame) -> pd.Series:
+def track_ids(table: pd.DataFrame, side: str, tracks: pd.DataFrame) -> pd.Series:
     """Track of each row's cell by (frame, label), never by row order."""
     cells = pd.DataFrame(
         {

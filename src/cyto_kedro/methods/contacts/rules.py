@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -15,6 +15,7 @@ from cyto_kedro.core.params import Params
 # Distances equal up to rounding count as equal (one pixel diagonal, exactly).
 _ROUNDING = 1.0 + 1e-9
 _LEAVE_FACTOR = 2.0
+_REACH_FACTOR = 3.0
 
 
 class EdgeRule(Params):
@@ -60,13 +61,41 @@ class ContactLimits:
 
     Attributes:
         contact_um: Edge distance up to which cells are in contact (um).
-        leave_um: Edge distance up to which a pair is listed and a contact lasts (um).
+        leave_um: Edge distance up to which a contact lasts (um).
         min_overlap_px: Shared pixels needed as well.
+        beyond_um: Pairs are listed up to here if it is beyond the leave distance (um).
     """
 
     contact_um: float
     leave_um: float
     min_overlap_px: int = 0
+    beyond_um: float = 0.0
+
+    @property
+    def reach_um(self) -> float:
+        """Edge distance up to which pairs are listed (um)."""
+        return max(self.leave_um, self.beyond_um)
+
+
+def limits_of(
+    rule: EdgeRule | OverlapRule,
+    spacing_um: tuple[float, float],
+    reach_um: float | None = None,
+) -> ContactLimits:
+    """A rule in numbers.
+
+    Args:
+        rule: When cells are in contact.
+        spacing_um: (row, column) pixel size (um).
+        reach_um: Pairs are listed up to this distance, at least to the leave
+            distance; None = three contact distances.
+    """
+    limits = CONTACT_RULES[rule.name](rule, spacing_um)
+    if reach_um is None:
+        beyond = _REACH_FACTOR * limits.contact_um
+    else:
+        beyond = reach_um * _ROUNDING
+    return replace(limits, beyond_um=beyond)
 
 
 def _edge_limits(rule: EdgeRule, spacing_um: tuple[float, float]) -> ContactLimits:

@@ -18,6 +18,7 @@ OUTPUT: tuple[tuple[str, TableSpec], ...] = (
     ("<movie>/<role>_msd.csv", schemas.MSD),
     ("<movie>/<role>_suspicious_events.csv", schemas.SUSPICIOUS_EVENTS),
     ("<movie>/<effector>_<target>_contact_episodes.csv", schemas.EPISODES),
+    ("<movie>/<effector>_<target>_contact_rates.csv", schemas.CONTACT_RATES),
     ("<movie>/<role>_deaths.csv", schemas.DEATHS),
     ("<movie>/<role>_death_evidence.csv", schemas.DEATH_EVIDENCE),
     ("<movie>/<target>_attribution.csv", schemas.ATTRIBUTION),
@@ -38,6 +39,7 @@ SCRATCH: tuple[tuple[str, TableSpec], ...] = (
     ("<role>/tracks.parquet", schemas.TRACKS),
     ("<role>/kinematics.parquet", schemas.KINEMATICS),
     ("<effector>_<target>/contacts.parquet", schemas.CONTACTS),
+    ("<effector>_<target>/nearest_target.parquet", schemas.NEAREST),
     ("<role>/viability.parquet", schemas.VIABILITY),
 )
 

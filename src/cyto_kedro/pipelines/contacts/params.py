@@ -16,6 +16,12 @@ class ContactsParams(Params):
     rule: Annotated[EdgeRule | OverlapRule, Field(discriminator="name")] = Field(
         default=EdgeRule(), description="when two cells are in contact"
     )
+    reach_um: float | None = Field(
+        default=None,
+        ge=0,
+        description="pairs are listed up to this edge distance, which the sensitivity "
+        "analysis needs (um); null = three contact distances",
+    )
     max_gap_frames: int = Field(
         default=1,
         ge=0,
