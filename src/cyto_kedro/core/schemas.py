@@ -69,7 +69,9 @@ OWN_COLUMNS: dict[str, Col] = {
     "x_um": _number("um", "centroid column", 0),
     "area_px": Col("int64", "px", "pixels of the mask", ge=1),
     "area_um2": _number("um2", "area", 0),
-    "touches_border": _flag("mask touches the edge of the image"),
+    "touches_border": _flag(
+        "mask touches the edge of the image, or of what registration left of it"
+    ),
     "in_valid_region": _flag("mask lies in pixels that registration left valid"),
 }
 CHANNEL_PATTERNS: dict[str, Col] = {
@@ -161,7 +163,9 @@ RESIDUAL_MOTION = TableSpec(
         "common_dx_px": _number("px", "columns that the registration missed"),
         "rms_px": _number("px", "rms of the local displacement beyond the common", 0),
         "p95_px": _number("px", "95th percentile of the same", 0),
-        "coherence": _number("", "share of it that neighbouring blocks foretell"),
+        "coherence": _number(
+            "", "share of it that neighbours or one affine motion foretell"
+        ),
         "verdict": Col(
             "object", "", "aligned, shifted, deformed, own_motion or unknown"
         ),
@@ -536,10 +540,11 @@ ATTRIBUTION_CHANCE = TableSpec(
     "attribution_chance",
     {
         "target": NAME,
-        "method": Col("object", "", "how chance was simulated: time_shift"),
+        "method": Col("object", "", "what was shifted: time_shift or position_shift"),
+        "rule": Col("object", "", "any (nearest, shared) or exclusive candidate"),
         "window_min": _number("min", "attribution window", 0),
         "n_deaths": _count("deaths"),
-        "n_attributed": _count("deaths with at least one candidate"),
+        "n_attributed": _count("deaths that the rule gives to somebody"),
         "observed_fraction": _number("", "attributed / deaths", 0),
         "expected_fraction": _number("", "the same by chance, mean of all shifts", 0),
         "expected_low": _number("", "2.5 % quantile of random shifts", 0),
@@ -550,7 +555,7 @@ ATTRIBUTION_CHANCE = TableSpec(
         "n_shifts": _count("random shifts drawn"),
         "seed": _count("seed of the random shifts"),
     },
-    unique=("target", "method", "window_min"),
+    unique=("target", "method", "rule", "window_min"),
 )
 KILLERS = TableSpec(
     "killers",

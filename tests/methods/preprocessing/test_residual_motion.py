@@ -11,11 +11,16 @@ from cyto_kedro.core.schemas import RESIDUAL_MOTION
 from cyto_kedro.methods.preprocessing.drift import PhaseCorrelation, phase_correlation
 from cyto_kedro.methods.preprocessing.residual_motion import (
     ResidualMotionParams,
-    coherence,
     local_displacements,
     residual_motion,
 )
 from cyto_kedro.methods.preprocessing.tables import translations
+from cyto_kedro.methods.preprocessing.verdicts import (
+    Limits,
+    coherence,
+    linear_share,
+    transform_needed,
+)
 
 SIZE = 384
 MEASURES = ["common_dy_px", "common_dx_px", "rms_px", "p95_px", "coherence"]
@@ -207,6 +212,41 @@ def test_coherence_of_known_fields():
     alone[2, 2] = 3.0
     assert np.isnan(coherence(alone))
     assert np.isnan(coherence(np.zeros((4, 4, 2))))
+
+
+def moved_blocks(matrix, bend=0.0, noise=0.1):
+    """Displacement of 8 x 8 blocks of 64 px about the middle of their image."""
+    places = (np.indices((8, 8)).reshape(2, -1).T - 3.5) * 64
+    moves = places @ (np.asarray(matrix) - np.eye(2)).T
+    moves[:, 0] += bend * np.sin(places[:, 1] / 60)
+    moves += np.random.default_rng(0).normal(0, noise, moves.shape)
+    return moves.reshape(8, 8, 2)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "bend", "needed"),
+    [
+        ([[1, 0], [0, 1]], 0.0, "translation"),
+        ([[1, -0.02], [0.02, 1]], 0.0, "rigid"),
+        ([[1.02, 0.02], [0.0, 0.99]], 0.0, "affine"),
+        ([[1, -0.02], [0.02, 1]], 6.0, "deformable"),
+    ],
+)
+def test_the_least_transform_that_helps_is_named(matrix, bend, needed):
+    limits = Limits(block_px=64, min_reliable=0.2, limit_px=2.0)
+    field = moved_blocks(matrix, bend)
+    field[2, 3] = np.nan
+    field[5, 1] += [9.0, -7.0]  # a block of cells that crawled
+    assert transform_needed(field, limits) == needed
+
+
+def test_an_affine_motion_explains_itself_and_chance_nothing():
+    assert linear_share(moved_blocks([[1, -0.02], [0.02, 1]])) > 0.99
+    rng = np.random.default_rng(0)
+    shares = [linear_share(rng.normal(0, 3, (4, 4, 2))) for _ in range(200)]
+    assert np.mean(shares) == pytest.approx(0, abs=0.05)
+    assert np.isnan(linear_share(np.full((4, 4, 2), np.nan)))
+    assert np.isnan(linear_share(rng.normal(0, 3, (2, 2, 2))))
 
 
 @pytest.mark.real_data

@@ -7,7 +7,13 @@ import pandas as pd
 import pytest
 
 from cyto_kedro.core.calibration import Calibration
-from cyto_kedro.core.schemas import DRIFT, FRAME_COUNTS, FRAME_STATS, TRACK_SUMMARY
+from cyto_kedro.core.schemas import (
+    DRIFT,
+    FRAME_COUNTS,
+    FRAME_STATS,
+    RESIDUAL_MOTION,
+    TRACK_SUMMARY,
+)
 from cyto_kedro.methods.results.quality import (
     QualityLimits,
     quality_warnings,
@@ -35,17 +41,31 @@ def stats(**columns):
 
 
 def warnings_of(
-    frame_stats=None, shift=0.0, n_cells=None, n_points=20, limits=None, spacing=0.5
+    frame_stats=None,
+    shift=0.0,
+    n_cells=None,
+    n_points=20,
+    limits=None,
+    spacing=0.5,
+    left=(),
+    turn=0.0,
 ):
     calibration = Calibration.regular((T, 100, 100), spacing, 2.0)
     counts = np.full(T, 30) if n_cells is None else n_cells
     drift = {"frame": range(T), "dy_px": 0.0, "dx_px": np.linspace(0, shift, T)}
+    c, s = np.cos(np.deg2rad(turn)), np.sin(np.deg2rad(turn))
+    drift |= {"linear_yy": c, "linear_yx": -s, "linear_xy": s, "linear_xx": c}
+    residual = [
+        {"frame": 10 * (k + 1), "verdict": verdict, "transform_needed": needed}
+        for k, (verdict, needed) in enumerate(left)
+    ]
     tracks = {"track_id": range(1, 11), "n_points": n_points}
     return quality_warnings(
         calibration,
         limits or QualityLimits(),
         stats() if frame_stats is None else frame_stats,
         filled(DRIFT, drift),
+        filled(RESIDUAL_MOTION, residual) if left else RESIDUAL_MOTION.empty(),
         {"tcell": filled(FRAME_COUNTS, {"frame": range(T), "n_cells": counts})},
         {"tcell": filled(TRACK_SUMMARY, tracks)},
     )
@@ -64,6 +84,23 @@ def test_a_good_movie_has_no_warning():
 faded = 100 + 1000 * np.exp(-np.arange(T) / (T - 1) * np.log(2))
 FAULTS = {
     "drift": ({"shift": -50.0}, ["25.0 um", "frame 39"]),
+    # 30 degrees: a corner moves by 2 sin(15) times half of the diagonal, 70 px.
+    "rotation": ({"turn": 30.0}, ["up to 18.1 um"]),
+    "deformation": (
+        {
+            "left": [
+                ("aligned", "none"),
+                ("deformed", "affine"),
+                ("deformed", "rigid"),
+                ("deformed", "affine"),
+            ]
+        },
+        ["3 of 4 sampled", "frames 20, 30, 40", "transform: affine"],
+    ),
+    "not registered": (
+        {"left": [("shifted", "translation")]},
+        ["1 of 1 sampled", "frame 10", "registration on"],
+    ),
     "bleaching": ({"frame_stats": stats(p99=faded)}, ["red", "50 %", "bleaching"]),
     "focus": (
         {"frame_stats": stats(focus=replaced(0.2, [7, 8], 1))},

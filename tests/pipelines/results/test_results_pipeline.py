@@ -21,6 +21,7 @@ from cyto_kedro.core.schemas import (
     EPISODES,
     FRAME_COUNTS,
     FRAME_STATS,
+    RESIDUAL_MOTION,
 )
 from cyto_kedro.core.table import TableSpec
 from cyto_kedro.core.tags import EXPERIMENT
@@ -172,6 +173,7 @@ def summary_of(n_rows, n_daughters=0):
         ResultsParams(),
         stats,
         drift,
+        RESIDUAL_MOTION.empty(),
         kinds={"tcell": "effector"},
         **tables,
     )

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
 from typing import Any, Literal
 
 import dask.array as da
@@ -26,18 +25,11 @@ from cyto_kedro.core.schemas import RESIDUAL_MOTION
 from cyto_kedro.methods.preprocessing import phase_correlation as pair
 from cyto_kedro.methods.preprocessing.background import wide_blur
 from cyto_kedro.methods.preprocessing.blocks import displacement, has_texture
-from cyto_kedro.methods.preprocessing.fits import (
-    LEAST_PLACES,
-    Kind,
-    LinearFit,
-    robust_linear,
-)
 from cyto_kedro.methods.preprocessing.spectra import Band, Shift
+from cyto_kedro.methods.preprocessing.verdicts import Limits, judged
 from cyto_kedro.methods.preprocessing.warps import Transform, warped
 
 _SHADING = 2.0  # standard deviations of the band's upper limit
-_LEAST_NEIGHBOURS = 2
-_COHERENT = 0.5  # share of the motion that the neighbours foretell
 
 
 class ResidualMotionParams(Params):
@@ -163,29 +155,6 @@ def local_displacements(
     return found
 
 
-def coherence(field: np.ndarray) -> float:
-    """Share of the squared displacement that the neighbours' median foretells.
-
-    Near 1 for a smooth deformation; about 0 or negative where blocks move at random;
-    NaN where too few neighbours are known or nothing moves.
-
-    Args:
-        field: (rows, columns, 2) displacements, NaN where unknown.
-    """
-    rows, columns = field.shape[:2]
-    edged = np.pad(field, ((1, 1), (1, 1), (0, 0)), constant_values=np.nan)
-    steps = [(dy, dx) for dy, dx in product(range(3), repeat=2) if (dy, dx) != (1, 1)]
-    around = np.stack([edged[dy : dy + rows, dx : dx + columns] for dy, dx in steps])
-    enough = np.isfinite(around).all(axis=3).sum(axis=0) >= _LEAST_NEIGHBOURS
-    compared = np.isfinite(field).all(axis=2) & enough
-    vectors = field[compared]
-    moved = float(np.sum(vectors**2))
-    if not moved > 0:
-        return float("nan")
-    misfit = vectors - np.nanmedian(around[:, compared], axis=0)
-    return 1 - float(np.sum(misfit**2)) / moved
-
-
 def _row(
     frame: int,
     sample: _Sample | None,
@@ -203,7 +172,8 @@ def _row(
         "reference_frame": pd.NA if reference is None else reference.frame,
         "reliable_fraction": len(known) / blocks if blocks else 0.0,
     }
-    return row | _summary(field, known, row["reliable_fraction"], options)
+    limits = Limits(options.block_px, options.min_reliable, options.limit_px)
+    return row | judged(field, row["reliable_fraction"], limits)
 
 
 def _together(reference: _Sample, sample: _Sample) -> tuple[Any, Any, Shift]:
@@ -226,65 +196,3 @@ def _together(reference: _Sample, sample: _Sample) -> tuple[Any, Any, Shift]:
         for part, (y, _, x, _) in both
     )
     return fixed, moving, (0.0, 0.0)
-
-
-def _summary(
-    field: np.ndarray,
-    known: np.ndarray,
-    reliable: float,
-    options: ResidualMotionParams,
-) -> dict[str, Any]:
-    names = ("common_dy_px", "common_dx_px", "rms_px", "p95_px", "coherence")
-    if not len(known):
-        unknown = {"verdict": "unknown", "transform_needed": "unknown"}
-        return dict.fromkeys(names, float("nan")) | unknown
-    common = np.median(known, axis=0)
-    local = np.hypot(*(known - common).T)
-    p95 = float(np.percentile(local, 95))
-    alike = coherence(field - common)
-    values = (*common.tolist(), float(np.sqrt(np.mean(local**2))), p95, alike)
-    verdict = _verdict(float(np.hypot(*common)), p95, alike, reliable, options)
-    needed = {"shifted": "translation", "unknown": "unknown"}.get(verdict, "none")
-    # A rotation shows as a common shift too where one side of the image is empty.
-    if verdict in ("deformed", "shifted") and alike >= _COHERENT:
-        needed = transform_needed(field, options)
-    told = {"verdict": verdict, "transform_needed": needed}
-    return dict(zip(names, values, strict=True)) | told
-
-
-def _verdict(
-    common_px: float,
-    p95: float,
-    alike: float,
-    reliable: float,
-    options: ResidualMotionParams,
-) -> str:
-    if reliable < options.min_reliable:
-        return "unknown"
-    if common_px >= options.limit_px:
-        return "shifted"
-    if p95 < options.limit_px:
-        return "aligned"
-    if np.isnan(alike):
-        return "unknown"
-    return "deformed" if alike >= _COHERENT else "own_motion"
-
-
-def transform_needed(field: np.ndarray, options: ResidualMotionParams) -> str:
-    """The least transform that takes a (rows, columns, 2) displacement out.
-
-    ``translation``, ``rigid`` or ``affine`` if 95 % of the blocks then lie within the
-    limit, else ``deformable``.
-    """
-    places = (np.indices(field.shape[:2]).reshape(2, -1).T + 0.5) * options.block_px
-    known = np.isfinite(field).all(axis=2).ravel()
-    source, moves = places[known], field.reshape(-1, 2)[known]
-    kinds: tuple[Kind, ...] = ("translation", "rigid", "affine")
-    for kind in kinds:
-        if len(source) <= LEAST_PLACES[kind]:
-            break
-        fitted: LinearFit = robust_linear(source, source + moves, kind)
-        misfit = source @ fitted[0].T + fitted[1] - source - moves
-        if np.percentile(np.hypot(*misfit.T), 95) < options.limit_px:
-            return kind
-    return "deformable"

@@ -113,10 +113,6 @@ class Transform:
         dy, dx = self.shift
         return Transform((dy + shift[0], dx + shift[1]), self.linear, self.field)
 
-    def without_field(self) -> Transform:
-        """The linear part and the shift only."""
-        return Transform(self.shift, self.linear)
-
     def enlarged(self, fold: int, small: Shape, shape: Shape) -> Transform:
         """The same transform for frames of ``shape``, of which bins were looked at.
 

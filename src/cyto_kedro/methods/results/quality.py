@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,8 @@ from pydantic import Field
 
 from cyto_kedro.core.calibration import Calibration
 from cyto_kedro.core.params import Params
+from cyto_kedro.methods.preprocessing.tables import linear_transforms
+from cyto_kedro.methods.preprocessing.verdicts import misplaced
 
 _SHOWN_FRAMES = 5
 # Slopes of all pairs of frames: enough of them for a robust trend, few for the memory.
@@ -51,6 +54,7 @@ def quality_warnings(
     limits: QualityLimits,
     frame_stats: pd.DataFrame,
     drift: pd.DataFrame,
+    residual_motion: pd.DataFrame,
     frame_counts: Mapping[str, pd.DataFrame],
     track_summaries: Mapping[str, pd.DataFrame],
 ) -> list[str]:
@@ -61,10 +65,16 @@ def quality_warnings(
         limits: From where on to warn.
         frame_stats: Table FRAME_STATS of all channels.
         drift: Table DRIFT.
+        residual_motion: Table RESIDUAL_MOTION.
         frame_counts: FRAME_COUNTS by role.
         track_summaries: TRACK_SUMMARY by role.
     """
     found = _drift_warnings(drift, calibration, limits)
+    found += [
+        f"After registration {len(frames)} of {len(residual_motion)} sampled frames do "
+        f"not lie on their reference ({_listed(frames)}). {advice}"
+        for frames, advice in misplaced(residual_motion)
+    ]
     for channel, stats in frame_stats.groupby("channel", sort=False):
         found += _channel_warnings(str(channel), stats.sort_values("frame"), limits)
     for role, counts in frame_counts.items():
@@ -75,9 +85,18 @@ def quality_warnings(
 
 
 def drift_um(drift: pd.DataFrame, calibration: Calibration) -> pd.Series:
-    """Distance of each frame, the index, from the reference before registration."""
-    moved = drift.set_index("frame")[["dy_px", "dx_px"]] * calibration.spacing_um
-    return (moved**2).sum(axis=1, skipna=False) ** 0.5
+    """Distance of each frame, the index, from the reference before registration.
+
+    That of the farthest corner, where a frame was turned or stretched too.
+    """
+    shape = (calibration.height_px, calibration.width_px)
+    corners = np.array(list(product((0, shape[0] - 1), (0, shape[1] - 1))), np.float64)
+    farthest = [
+        np.hypot(*((move.forward(corners, shape) - corners) * calibration.spacing_um).T)
+        for move in linear_transforms(drift)
+    ]
+    frames = np.sort(drift["frame"].to_numpy())
+    return pd.Series([each.max() for each in farthest], frames, dtype=np.float64)
 
 
 def signal_loss(stats: pd.DataFrame) -> float:

@@ -191,7 +191,7 @@ def _detections(
     )
     columns |= {name: intensity[:, own, k] for k, name in enumerate(_STATISTICS)}
     columns |= {"frame": frame, "time_min": calibration.times_min[frame]}
-    columns |= _position_flags(bbox, valid[frame], calibration)
+    columns |= _position_flags(bbox, valid[frame])
     outside = np.stack([f.background for f in frames])[frame]
     for c, channel in enumerate(channels):
         for k, name in enumerate(_STATISTICS[1:], start=1):
@@ -203,16 +203,15 @@ def _detections(
     return DETECTIONS.conform(table)
 
 
-def _position_flags(
-    bbox: np.ndarray, valid: np.ndarray, calibration: Calibration
-) -> dict[str, np.ndarray]:
+def _position_flags(bbox: np.ndarray, valid: np.ndarray) -> dict[str, np.ndarray]:
     y0, x0, y1, x1 = bbox.T
     valid_y0, valid_y1, valid_x0, valid_x1 = valid.T
     return {
-        "touches_border": (y0 == 0)
-        | (x0 == 0)
-        | (y1 == calibration.height_px)
-        | (x1 == calibration.width_px),
+        # Where registration left a margin, cells are cut by that instead.
+        "touches_border": (y0 <= valid_y0)
+        | (x0 <= valid_x0)
+        | (y1 >= valid_y1)
+        | (x1 >= valid_x1),
         "in_valid_region": (y0 >= valid_y0)
         & (y1 <= valid_y1)
         & (x0 >= valid_x0)

@@ -24,6 +24,7 @@ from cyto_kedro.methods.preprocessing.tables import (
     frame_transforms,
     transform_tables,
 )
+from cyto_kedro.methods.preprocessing.verdicts import misplaced
 from cyto_kedro.pipelines.preprocessing.params import (
     ChannelParams,
     MergeParams,
@@ -190,24 +191,16 @@ def _report_untrusted(trusted: np.ndarray, driver: RawChannel) -> None:
 
 
 def _report_residual(found: pd.DataFrame, driver: RawChannel) -> None:
-    causes = {
-        "deformed": "neighbouring places move alike but not as a whole: a rotation or "
-        "deformation, which a translation cannot take out",
-        "shifted": "the whole image is still displaced: switch registration on, or "
-        "look at the drift's quality",
-    }
-    for verdict, cause in causes.items():
-        rows = found[found["verdict"] == verdict]
-        if len(rows):
-            logger.warning(
-                "%d of %d sampled frames of channel '%s' do not lie on their "
-                "reference (%s): %s",
-                len(rows),
-                len(found),
-                driver.channel,
-                cause,
-                ", ".join(map(str, rows["frame"].head(20))),
-            )
+    for frames, advice in misplaced(found):
+        logger.warning(
+            "%d of %d sampled frames of channel '%s' do not lie on their reference "
+            "(%s). %s",
+            len(frames),
+            len(found),
+            driver.channel,
+            ", ".join(map(str, frames[:20])),
+            advice,
+        )
 
 
 def _report_flat(ranges: pd.DataFrame, raw: RawChannel) -> None:

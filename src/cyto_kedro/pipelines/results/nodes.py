@@ -38,6 +38,7 @@ def summarise(
     options: ResultsParams,
     frame_stats: pd.DataFrame,
     drift: pd.DataFrame,
+    residual_motion: pd.DataFrame,
     **data: Any,
 ) -> dict[str, Any]:
     """The numbers on top of a movie's report and its quality warnings, JSON-able.
@@ -47,6 +48,7 @@ def summarise(
         options: Limits of the warnings.
         frame_stats: Table FRAME_STATS.
         drift: Table DRIFT.
+        residual_motion: Table RESIDUAL_MOTION.
         data: FRAME_COUNTS, KINEMATICS, TRACK_SUMMARY and MSD of each role as
             ``frame_counts:<role>``, ``kinematics:<role>``, ``track_summary:<role>`` and
             ``msd:<role>``; SUSPICIOUS_EVENTS as ``events:<role>``; EPISODES as
@@ -70,7 +72,13 @@ def summarise(
         "deaths": {role: summary.death_facts(t) for role, t in deaths.items()},
         "contacts": {pair: summary.contact_facts(t) for pair, t in episodes.items()},
         "warnings": quality_warnings(
-            calibration, options.qc, frame_stats, drift, counts, tracks
+            calibration,
+            options.qc,
+            frame_stats,
+            drift,
+            residual_motion,
+            counts,
+            tracks,
         ),
     }
 

@@ -40,6 +40,7 @@ def _per_movie(layout: Layout) -> Pipeline:
                 "options": "params:results",
                 "frame_stats": "frame_stats",
                 "drift": "drift",
+                "residual_motion": "residual_motion",
             }
             | _summarised(layout),
             "movie_summary@movie",
