@@ -10,25 +10,34 @@ from hypothesis import strategies as st
 from cyto_kedro.core.schemas import ATTRIBUTION_CHANCE
 from cyto_kedro.methods.killing.chance import (
     attribution_chance,
-    chance_of_candidates,
+    candidates_by_shift,
 )
 from cyto_kedro.methods.killing.touches import dead_targets, gather_touches
-from methods.killing.cases import CALIBRATION, credited, died, touching
+from methods.killing.cases import CALIBRATION, died, touching
 
 WINDOW = 30.0
 
 
-def _chance(deaths, contacts, n_shifts=500, seed=1, window=WINDOW):
+def _chance(deaths, contacts, n_shifts=500, seed=1, window=WINDOW, rule="any"):
     touches = gather_touches({"tcell": contacts})
     table = attribution_chance(
         deaths, touches, CALIBRATION, "cancer", window, n_shifts, seed
     )
-    return ATTRIBUTION_CHANCE.validate(table).iloc[0]
+    return ATTRIBUTION_CHANCE.validate(table).set_index("rule").loc[rule]
 
 
-def _attributed(deaths, rows):
-    table = credited(deaths, {"tcell": touching(rows)}, WINDOW)
-    return set(table.loc[table["n_candidates"] > 0, "target_track_id"])
+def _candidates(deaths, rows):
+    """By target: different effectors in contact in the window, counted one by one."""
+    found = {}
+    for death in deaths.itertuples():
+        since = death.death_time_min - WINDOW
+        near = {
+            effector
+            for frame, effector, target, _ in rows
+            if target == death.track_id and since <= 5.0 * frame <= death.death_time_min
+        }
+        found[death.track_id] = len(near)
+    return found
 
 
 @settings(max_examples=12, deadline=None)
@@ -41,30 +50,34 @@ def test_every_shift_gives_what_moving_the_contacts_by_hand_gives(seed):
     spans = {1: (10, 10), 2: (3, 7)}
     rows = []
     for target, (entry, length) in spans.items():
-        frames = np.flatnonzero(random.random(length) < 0.3) + entry
-        rows += [(int(f), 1, target, 0.0) for f in frames]
-    reached, offset = chance_of_candidates(
+        for effector in (1, 2):
+            frames = np.flatnonzero(random.random(length) < 0.25) + entry
+            rows += [(int(f), effector, target, 0.0) for f in frames]
+    counts, offset = candidates_by_shift(
         dead_targets(deaths),
         gather_touches({"tcell": touching(rows)}),
         CALIBRATION,
         WINDOW,
     )
     for number, (target, (entry, length)) in enumerate(spans.items()):
-        flags = reached[offset[number] : offset[number + 1]]
-        assert len(flags) == length
+        found = counts[offset[number] : offset[number + 1]]
+        assert len(found) == length
         for shift in range(length):
             moved = [
                 ((f - entry + shift) % length + entry, a, b, d)
                 for f, a, b, d in rows
                 if b == target
             ]
-            assert flags[shift] == (target in _attributed(deaths, moved))
+            assert found[shift] == _candidates(deaths, moved)[target]
 
 
 def test_a_culprit_at_every_death_stands_out_from_chance():
     deaths = died({j: 20 + j % 30 for j in range(1, 41)})
     frames = dict(zip(deaths["track_id"], deaths["death_frame"], strict=True))
-    row = _chance(deaths, touching([(f, 1, j, 0.0) for j, f in frames.items()]))
+    contacts = touching([(f, 1, j, 0.0) for j, f in frames.items()])
+    alone = _chance(deaths, contacts, rule="exclusive")
+    row = _chance(deaths, contacts)
+    assert alone.equals(row)
     assert row["observed_fraction"] == 1.0
     # One contact frame reaches a window of 7 frames by 7 of 60 shifts.
     assert row["expected_fraction"] == pytest.approx(7 / 60)
@@ -96,6 +109,13 @@ def test_permanent_contact_proves_nothing():
     row = _chance(deaths, touching([(f, 1, j, 0.0) for f in range(60) for j in (1, 2)]))
     assert row["expected_fraction"] == 1.0 and row["fdr"] == 1.0
     assert row["p_value"] == 1.0 and np.isnan(row["excess_fraction"])
+
+
+def test_a_crowd_at_every_death_is_nobody_s_exclusive_kill():
+    deaths = died(dict.fromkeys(range(1, 9), 30))
+    crowd = [(f, i, j, 0.0) for j in range(1, 9) for i in (1, 2) for f in (29, 30)]
+    row = _chance(deaths, touching(crowd), rule="exclusive")
+    assert row["observed_fraction"] == 0 and row["p_value"] == 1
 
 
 def test_the_seed_decides_the_draws_and_nothing_else_does():

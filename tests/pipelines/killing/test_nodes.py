@@ -26,6 +26,7 @@ from cyto_kedro.core.schemas import (
 )
 from cyto_kedro.pipelines.killing.nodes import (
     attribute_kills,
+    chance_level,
     compare_movies,
     viability,
 )
@@ -207,7 +208,7 @@ def test_kills_are_attributed_to_the_effectors_of_each_role():
     nk = touching([(29, 1, 1, 0.5)], "nk")
     tcell = touching([(39, 1, 2, 0.5), (38, 2, 2, 1.0)], "tcell")
     tracks = track_rows(cell(1, np.zeros(60)) + cell(2, np.zeros(60)))
-    credit, killers, chance, model = attribute_kills(
+    credit, killers, model = attribute_kills(
         deaths,
         CALIBRATION,
         DEFAULT,
@@ -219,7 +220,7 @@ def test_kills_are_attributed_to_the_effectors_of_each_role():
         target="cancer",
     )
     ATTRIBUTION.validate(credit), KILLERS.validate(killers)
-    ATTRIBUTION_CHANCE.validate(chance), HIT_MODEL.validate(model)
+    HIT_MODEL.validate(model)
     assert model["effector"].tolist() == ["nk", "tcell"]
     assert credit["effector"].fillna("none").tolist() == [
         "nk",
@@ -234,7 +235,22 @@ def test_kills_are_attributed_to_the_effectors_of_each_role():
         ("tcell", 1): 1,
         ("tcell", 2): 0,
     }
-    assert chance["n_attributed"].item() == 2
+    chance = chance_level(
+        deaths,
+        CALIBRATION,
+        DEFAULT,
+        track_rows([row for j in (1, 2, 3) for row in cell(j, np.zeros(60))]),
+        nk,
+        tcell,
+        tracks,
+        tracks,
+        effectors=("nk", "tcell"),
+        target="cancer",
+    )
+    chance = ATTRIBUTION_CHANCE.validate(chance).set_index(["method", "rule"])
+    assert chance.loc[("time_shift", "any"), "n_attributed"] == 2
+    assert chance.loc[("time_shift", "exclusive"), "n_attributed"] == 1
+    assert len(chance) == 4 and (chance["n_deaths"] == 3).all()
 
 
 def test_survival_of_several_roles_and_movies_ends_in_one_table():

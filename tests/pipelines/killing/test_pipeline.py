@@ -37,8 +37,10 @@ def test_every_target_has_its_nodes_and_the_experiment_has_one():
     assert set(nodes) == {
         "a.viability",
         "a.attribute",
+        "a.chance",
         "b.viability",
         "b.attribute",
+        "b.chance",
         "nk.viability",
         "tcell.viability",
         "experiment.survival",

@@ -1,6 +1,8 @@
-"""How many deaths would find a culprit by chance: circular shifts in time."""
+"""How many deaths would find a culprit by chance: contacts shifted in time."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -13,11 +15,20 @@ from cyto_kedro.methods.killing.touches import (
     window_frames,
 )
 
+#: Which deaths a rule gives to somebody, by the number of candidates. The nearest and
+#: the shared rule give every death with a candidate.
+RULES = ("any", "exclusive")
 
-def chance_of_candidates(
+
+def credited_by(rule: str, candidates: np.ndarray) -> np.ndarray:
+    """Whether a death with so many candidates is attributed under a rule."""
+    return candidates > 0 if rule == "any" else candidates == 1
+
+
+def candidates_by_shift(
     dead: pd.DataFrame, touches: Touches, calibration: Calibration, window_min: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """For each death and each shift: would there be a candidate?
+    """For each death and each shift: how many candidates would there be?
 
     All contacts of a target are shifted by the same number of frames, circularly
     within the frames from its first to its last. That keeps how often, how long and
@@ -32,35 +43,41 @@ def chance_of_candidates(
         window_min: Attribution window.
 
     Returns:
-        ``reached``: one flag per death and shift, deaths one after the other, shifts
-        0, 1, ... (0 is what was seen); ``offset``: (deaths + 1,) where each begins.
+        ``candidates``: one count per death and shift, deaths one after the other,
+        shifts 0, 1, ... (0 is what was seen); ``offset``: (deaths + 1,) where each
+        begins.
     """
-    ids = dead["track_id"].to_numpy()
     entry = dead["entry_frame"].to_numpy()
     length = dead["exit_frame"].to_numpy() - entry + 1
     first, last = window_frames(dead, calibration, window_min)
     begin, width = np.maximum(first, entry), last - np.maximum(first, entry) + 1
     offset = np.r_[0, np.cumsum(length)]
 
-    slot = pd.Index(ids).get_indexer(touches.target)
+    slot = pd.Index(dead["track_id"].to_numpy()).get_indexer(touches.target)
     rows = np.flatnonzero(slot >= 0)
     slot = slot[rows]
-    # One spare cell per death takes the closing mark of intervals that end with it.
-    base, size = offset[:-1] + np.arange(len(ids)), length[slot]
+    effector, role = touches.effector[rows], touches.role[rows]
+    codes = [slot, role, effector - effector.min(initial=0)]
+    sizes = [int(code.max(initial=0)) + 1 for code in codes]
+    known, pair = np.unique(np.ravel_multi_index(codes, sizes), return_inverse=True)
+    death = known // (sizes[1] * sizes[2])
+    # One spare cell per pair takes the closing mark of intervals that end with it.
+    base = np.r_[0, np.cumsum(length[death] + 1)]
+    size = length[slot]
     start = (begin[slot] - touches.frame[rows]) % size
     stop = start + width[slot]
     wraps = stop > size
-    opening = np.r_[base[slot] + start, base[slot][wraps]]
+    opening = np.r_[base[pair] + start, base[pair][wraps]]
     closing = np.r_[
-        base[slot] + np.minimum(stop, size), (base[slot] + stop - size)[wraps]
+        base[pair] + np.minimum(stop, size), (base[pair] + stop - size)[wraps]
     ]
-    cells = int(offset[-1] + len(ids))
-    marks = np.bincount(opening, minlength=cells) - np.bincount(
-        closing, minlength=cells
-    )
-    keep = np.ones(cells, dtype=bool)
-    keep[base + length] = False
-    return (np.cumsum(marks) > 0)[keep], offset
+    marks = np.zeros(int(base[-1]) + 1, np.int32)
+    np.add.at(marks, opening, 1)
+    np.add.at(marks, closing, -1)
+    reached = np.flatnonzero(np.cumsum(marks) > 0)
+    owner = np.searchsorted(base, reached, side="right") - 1
+    cell = offset[death[owner]] + reached - base[owner]
+    return np.bincount(cell, minlength=int(offset[-1])), offset
 
 
 def attribution_chance(
@@ -72,49 +89,80 @@ def attribution_chance(
     n_shifts: int,
     seed: int,
 ) -> pd.DataFrame:
-    """Attributed deaths against what chance explains (ATTRIBUTION_CHANCE, one row).
+    """Attributed deaths against what shifts in time explain, one row per rule.
 
     The expected fraction is exact (mean over all shifts); its 95 % range and the
-    p-value come from ``n_shifts`` random draws of one shift per target. With ``o``
-    observed and ``e`` expected, the false discovery rate is at most ``e / o``, and
-    ``(o - e) / (1 - e)`` of the deaths have a culprit beyond chance (Abbott 1925,
-    doi:10.1093/jee/18.2.265a).
+    p-value come from ``n_shifts`` random draws of one shift per target.
+
+    Returns:
+        ATTRIBUTION_CHANCE with ``method`` time_shift.
     """
     dead = dead_targets(deaths)
-    count = len(dead)
-    row: dict[str, object] = dict.fromkeys(ATTRIBUTION_CHANCE.columns, np.nan)
-    row |= {
-        "target": target,
-        "method": "time_shift",
-        "window_min": window_min,
-        "n_deaths": count,
-        "n_attributed": 0,
-        "n_shifts": n_shifts,
-        "seed": seed,
-    }
-    if count:
-        reached, offset = chance_of_candidates(dead, touches, calibration, window_min)
-        length = np.diff(offset)
-        share = np.add.reduceat(reached, offset[:-1], dtype=np.float64) / length
-        observed, expected = float(reached[offset[:-1]].mean()), float(share.mean())
+    asked = (target, "time_shift", window_min, n_shifts, seed)
+    if dead.empty:
+        return as_table(chance_row(rule, asked, None, None) for rule in RULES)
+    counts, offset = candidates_by_shift(dead, touches, calibration, window_min)
+    length = np.diff(offset)
+    rows = []
+    for rule in RULES:
+        hit = credited_by(rule, counts)
+        share = np.add.reduceat(hit, offset[:-1], dtype=np.float64) / length
         random = np.random.default_rng(seed)
         null = np.empty(n_shifts)
         for draw in range(n_shifts):  # one row at a time: memory stays small
-            null[draw] = reached[offset[:-1] + random.integers(0, length)].mean()
-        low, high = np.quantile(null, [0.025, 0.975])
-        as_extreme = int((null >= observed - 1e-12).sum())
-        row |= {
-            "n_attributed": int(reached[offset[:-1]].sum()),
-            "observed_fraction": observed,
-            "expected_fraction": expected,
-            "expected_low": float(low),
-            "expected_high": float(high),
-            "p_value": (1 + as_extreme) / (1 + n_shifts),
-            "fdr": min(1.0, expected / observed) if observed > 0 else np.nan,
-            "excess_fraction": (
-                max(0.0, (observed - expected) / (1 - expected))
-                if expected < 1
-                else np.nan
-            ),
-        }
-    return ATTRIBUTION_CHANCE.conform(pd.DataFrame([row]))
+            null[draw] = hit[offset[:-1] + random.integers(0, length)].mean()
+        seen = hit[offset[:-1]]
+        rows.append(chance_row(rule, asked, seen, null, float(share.mean())))
+    return as_table(rows)
+
+
+def chance_row(
+    rule: str,
+    asked: tuple[str, str, float, int, int],
+    seen: np.ndarray | None,
+    null: np.ndarray | None,
+    expected: float | None = None,
+) -> dict[str, object]:
+    """One row of ATTRIBUTION_CHANCE.
+
+    With ``o`` observed and ``e`` expected, the false discovery rate is at most ``e /
+    o``, and ``(o - e) / (1 - e)`` of the deaths have a culprit beyond chance (Abbott
+    1925, doi:10.1093/jee/18.2.265a).
+
+    Args:
+        rule: Key of :data:`RULES`.
+        asked: Target role, method, window, number of draws and seed.
+        seen: (deaths,) whether each was attributed; None without deaths.
+        null: (draws,) the fraction attributed by chance.
+        expected: Its exact mean where known.
+    """
+    target, method, window_min, n_shifts, seed = asked
+    row: dict[str, object] = dict.fromkeys(ATTRIBUTION_CHANCE.columns, np.nan)
+    row |= {"target": target, "method": method, "rule": rule, "window_min": window_min}
+    row |= {"n_deaths": 0, "n_attributed": 0, "n_shifts": n_shifts, "seed": seed}
+    if seen is None or null is None or not len(seen):
+        return row
+    observed = float(seen.mean())
+    mean = float(null.mean()) if expected is None else expected
+    low, high = np.quantile(null, [0.025, 0.975])
+    as_extreme = int((null >= observed - 1e-12).sum())
+    return row | {
+        "n_deaths": len(seen),
+        "n_attributed": int(seen.sum()),
+        "observed_fraction": observed,
+        "expected_fraction": mean,
+        "expected_low": float(low),
+        "expected_high": float(high),
+        "p_value": (1 + as_extreme) / (1 + n_shifts),
+        "fdr": min(1.0, mean / observed) if observed > 0 else np.nan,
+        "excess_fraction": (
+            max(0.0, (observed - mean) / (1 - mean)) if mean < 1 else np.nan
+        ),
+    }
+
+
+def as_table(
+    rows: Iterator[dict[str, object]] | list[dict[str, object]],
+) -> pd.DataFrame:
+    """Rows of :func:`chance_row` as ATTRIBUTION_CHANCE."""
+    return ATTRIBUTION_CHANCE.conform(pd.DataFrame(list(rows)))

@@ -26,6 +26,7 @@ from cyto_kedro.methods.killing.evidence import (
 )
 from cyto_kedro.methods.killing.hits import DelayPrior, fit_hits
 from cyto_kedro.methods.killing.killers import killer_table
+from cyto_kedro.methods.killing.positions import position_chance
 from cyto_kedro.methods.killing.signal import above_background, death_signal, smooth
 from cyto_kedro.methods.killing.thresholds import THRESHOLDS, living_spread
 from cyto_kedro.methods.killing.touches import gather_touches
@@ -143,19 +144,19 @@ def attribute_kills(
     *tables: pd.DataFrame,
     effectors: tuple[str, ...],
     target: str,
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Who touched each target before it died, and what that is worth.
 
     Args:
         deaths: Table DEATHS of the targets.
         calibration: Time base.
-        options: Window, credit and chance level.
+        options: Window and credit.
         tables: CONTACTS of each effector role with the targets, then TRACKS of each.
         effectors: Effector roles in the order of ``tables``.
         target: Target role.
 
     Returns:
-        Tables ATTRIBUTION, KILLERS, ATTRIBUTION_CHANCE and HIT_MODEL.
+        Tables ATTRIBUTION, KILLERS and HIT_MODEL.
     """
     chosen: AttributionParams = options.attribution
     contacts = dict(zip(effectors, tables[: len(effectors)], strict=True))
@@ -167,16 +168,51 @@ def attribute_kills(
     model = fit_hits(deaths, touches, calibration, target, window, prior)
     credits = attribute(deaths, touches, calibration, target, window, dose, model)
     killers = killer_table(credits, touches, tracks, calibration, chosen.serial_kills)
-    chance = attribution_chance(
+    return credits, killers, model.table
+
+
+def chance_level(
+    deaths: pd.DataFrame,
+    calibration: Calibration,
+    options: KillingParams,
+    target_tracks: pd.DataFrame,
+    *tables: pd.DataFrame,
+    effectors: tuple[str, ...],
+    target: str,
+) -> pd.DataFrame:
+    """How many deaths chance would attribute: contacts shifted, effectors moved.
+
+    Args:
+        deaths: Table DEATHS of the targets.
+        calibration: Time base and size of the image.
+        options: Window and draws.
+        target_tracks: Table TRACKS of the targets.
+        tables: CONTACTS of each effector role with the targets, then TRACKS of each.
+        effectors: Effector roles in the order of ``tables``.
+        target: Target role.
+
+    Returns:
+        Table ATTRIBUTION_CHANCE.
+    """
+    window, draws = options.attribution.window_min, options.attribution.chance
+    contacts = dict(zip(effectors, tables[: len(effectors)], strict=True))
+    tracks = dict(zip(effectors, tables[len(effectors) :], strict=True))
+    touches = gather_touches(contacts)
+    in_time = attribution_chance(
+        deaths, touches, calibration, target, window, draws.n_shifts, draws.seed
+    )
+    in_space = position_chance(
         deaths,
         touches,
+        target_tracks,
+        tracks,
         calibration,
         target,
-        chosen.window_min,
-        chosen.chance.n_shifts,
-        chosen.chance.seed,
+        window,
+        draws.n_moves,
+        draws.seed,
     )
-    return credits, killers, chance, model.table
+    return pd.concat([in_time, in_space], ignore_index=True)
 
 
 def compare_movies(

@@ -138,9 +138,14 @@ class DeathParams(Params):
 
 
 class ChanceParams(Params):
-    """Chance level of attribution by circular shifts in time."""
+    """Chance level of attribution by shifts in time and by shifts in space."""
 
-    n_shifts: int = Field(default=1000, ge=1, description="random shifts drawn")
+    n_shifts: int = Field(
+        default=1000, ge=1, description="random shifts of contacts in time"
+    )
+    n_moves: int = Field(
+        default=200, ge=1, description="random shifts of all effectors in space"
+    )
     seed: int = Field(default=1, ge=0, description="seed of the random shifts")
 
 

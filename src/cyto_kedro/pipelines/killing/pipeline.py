@@ -12,6 +12,7 @@ from cyto_kedro.core.layout import Layout
 from cyto_kedro.core.tags import EXPERIMENT
 from cyto_kedro.pipelines.killing.nodes import (
     attribute_kills,
+    chance_level,
     check_thresholds,
     compare_movies,
     viability,
@@ -72,8 +73,16 @@ def _of_target(layout: Layout, target: str, death_channel: str) -> Pipeline:
             Node(
                 _bound(attribute_kills, effectors=layout.effectors, target=target),
                 ["deaths", "calibration", _OPTIONS, *contacts, *tracks],
-                ["attribution", "killers", "attribution_chance", "hit_model"],
+                ["attribution", "killers", "hit_model"],
                 name="attribute",
+            )
+        )
+        nodes.append(
+            Node(
+                _bound(chance_level, effectors=layout.effectors, target=target),
+                ["deaths", "calibration", _OPTIONS, "tracks", *contacts, *tracks],
+                "attribution_chance",
+                name="chance",
             )
         )
     return Pipeline(
