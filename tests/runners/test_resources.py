@@ -98,9 +98,11 @@ def test_no_memory(text):
     ("text", "seconds"),
     [
         ("30", 30 * 60),
+        ("00:01", 1),  # minutes and seconds, as sbatch has it
         ("30:15", 30 * 60 + 15),
         ("04:00:00", 4 * HOUR),
         ("1-06", 30 * HOUR),
+        ("10-00:00:00", 240 * HOUR),
         ("1-06:30", 30 * HOUR + 30 * 60),
         ("2-12:00:00", 60 * HOUR),
         ("0-00:00:10", 10),
@@ -260,6 +262,21 @@ def test_a_rule_adds_to_its_class_and_the_class_to_the_defaults():
     )
 
 
+def test_extra_flags_of_all_levels_are_joined():
+    config = site(
+        defaults=SITE["defaults"] | {"extra": {"account": "lab", "qos": "low"}},
+        nodes={
+            "namespace:experiment": {"where": "driver", "extra": {"qos": "high"}},
+            "x": {"use": "heavy"},
+        },
+    )
+    driver = resolve(config, "experiment.survival", set(), "experiment")
+    assert driver.where == "driver"
+    assert dict(driver.resources.extra) == {"account": "lab", "qos": "high"}
+    heavy = resolve(config, "x", set(), None)
+    assert dict(heavy.resources.extra) == {"account": "lab", "qos": "big"}
+
+
 # -- what cannot be --------------------------------------------------------------------
 
 
@@ -334,6 +351,14 @@ def test_a_long_sibling_that_does_not_exist_is_refused_before_it_is_needed():
     config = site(partitions={"short": {"long_sibling": "lnog"}, "long": {}})
     with pytest.raises(ConfigError, match="did you mean 'long'"):
         check_plan(config, plan(), limits_of(config, None))
+
+
+def test_a_sibling_of_slurm_yml_that_this_cluster_lacks_is_no_fault():
+    config = site()
+    seen = {"short": PartitionLimit(max_time_s=4 * HOUR)}
+    check_plan(config, plan(), limits_of(config, seen))
+    assert again("TIMEOUT", time_s=3 * HOUR, seen=seen).time_s == 4 * HOUR
+    assert isinstance(again("TIMEOUT", time_s=4 * HOUR, seen=seen), Advice)
 
 
 # -- another try -----------------------------------------------------------------------

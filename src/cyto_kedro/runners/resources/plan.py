@@ -157,7 +157,7 @@ def check_plan(
     if asked.partition not in limits:
         raise unknown("partition", asked.partition, limits, where)
     sibling = config.sibling(asked.partition)
-    if sibling is not None and sibling not in limits:
+    if sibling is not None and sibling not in {*limits, *config.partitions}:
         raise unknown("partition (long_sibling)", sibling, limits, where)
     limit = limits[asked.partition]
     found = [*_gpu_faults(asked, limit, limits), *_too_much(asked, limit, sibling)]
