@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import time
 from contextlib import suppress
@@ -82,7 +83,8 @@ class SlurmCluster:
         (self.folder / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\n")
         devices = [self.folder / "dev" / f"nvidia{i}" for i in range(4)]
         for device in devices:
-            device.touch()
+            # Only for character devices does SLURM tell a job which GPU it got.
+            os.mknod(device, stat.S_IFCHR | 0o666, os.makedev(1, 3))
         (self.folder / "gres.conf").write_text(
             f"NodeName=gpu1 AutoDetect=off Name=gpu Type={GPU} "
             f"File={self.folder}/dev/nvidia[0-3]\n"

@@ -297,6 +297,44 @@ def test_a_requeued_task_is_waited_for(bench, slurm):
     assert "retry" not in one.events()
 
 
+def test_a_preempted_task_starts_again_under_its_id(bench, slurm):
+    one = bench("time.sleep(0 if attempt else 90)")
+    slurm.run("scontrol", "update", "NodeName=cpu2", "State=DRAIN", "Reason=test")
+    try:
+        one.submit(1, partition="preempt", cpus_per_task=8)
+        one.wait_running()
+        urgent = slurm.run(
+            "sbatch",
+            "--parsable",
+            "-p",
+            "short",
+            "-c",
+            "8",
+            "--wrap",
+            "sleep 1",
+            "-o",
+            "/dev/null",
+        ).strip()
+        wait(lambda: one.cluster.states([urgent])[urgent].state == "COMPLETED")
+        (result,) = one.finish(1, seconds=90)
+    finally:
+        slurm.run("scontrol", "update", "NodeName=cpu2", "State=RESUME")
+    assert result.ok
+    assert one.runs() == ["work m0"] * 2 and "retry" not in one.events()
+
+
+def test_a_gpu_task_gets_its_a100(bench):
+    one = bench(
+        "(base.parent / 'gpu').write_text(os.environ['SLURM_JOB_PARTITION'] + ' ' "
+        "+ os.environ.get('SLURM_JOB_GPUS', 'none'))"
+    )
+    one.submit_one("m", partition="gpu_short", gres="gpu:a100-pcie-40gb:1")
+    (result,) = one.finish(1)
+    assert result.ok
+    partition, gpus = (one.journal.folder / "gpu").read_text().split()
+    assert partition == "gpu_short" and gpus in {"0", "1", "2", "3"}
+
+
 def test_a_silent_controller_is_no_news_about_jobs(bench, slurm):
     one = bench("time.sleep(4)")
     one.submit(3)
