@@ -557,6 +557,45 @@ ATTRIBUTION_CHANCE = TableSpec(
     },
     unique=("target", "method", "rule", "window_min"),
 )
+SENSITIVITY = TableSpec(
+    "sensitivity",
+    {
+        "target": NAME,
+        "window_min": _number("min", "attribution window", 0),
+        "contact_distance_um": _number("um", "contact distance", 0),
+        "threshold": _number("intensity", "threshold of death"),
+        "is_chosen": _flag("the settings of this run"),
+        "n_deaths": _count("deaths"),
+        "n_attributed": _count("deaths with a candidate"),
+        "unattributed_share": _number("", "deaths without one", 0),
+        "n_serial_killers": _count("likeliest killer of several deaths"),
+        "expected_fraction": _number("", "attributed by chance (shifts in time)", 0),
+        "p_value": _number("", "of more attributed deaths than by chance", 0),
+        "beyond_chance": _flag("p value of at most 0.05"),
+        "same_killer_share": _number(
+            "", "deaths of the chosen settings that keep their likeliest killer", 0
+        ),
+    },
+    unique=("target", "window_min", "contact_distance_um", "threshold"),
+)
+ATTRIBUTION_DENSITY = TableSpec(
+    "attribution_density",
+    {
+        "target": NAME,
+        "fraction": Col("float64", "", "effectors that are kept", ge=0, le=1),
+        "rule": Col(
+            "object", "", "every_toucher, nearest, exclusive, shared or hazard"
+        ),
+        "n_effectors": _count("effectors kept"),
+        "n_deaths": _count("deaths, the same at every fraction"),
+        "n_repeats": _count("random subsets"),
+        "kills": _number("", "summed credit, mean of the subsets", 0),
+        "kills_sd": _number("", "its standard deviation between subsets", 0),
+        "kills_per_death": _number("", "credit per death; above 1 is impossible", 0),
+        "kills_per_effector": _number("", "credit per effector", 0),
+    },
+    unique=("target", "fraction", "rule"),
+)
 KILLERS = TableSpec(
     "killers",
     {

@@ -16,6 +16,7 @@ from cyto_kedro.core.errors import ConfigError
 from cyto_kedro.core.schemas import (
     ATTRIBUTION,
     ATTRIBUTION_CHANCE,
+    CONTROL_THRESHOLD,
     DEATH_EVIDENCE,
     DEATHS,
     HIT_MODEL,
@@ -27,6 +28,7 @@ from cyto_kedro.core.schemas import (
 from cyto_kedro.pipelines.killing.nodes import (
     attribute_kills,
     chance_level,
+    check_thresholds,
     compare_movies,
     viability,
 )
@@ -157,6 +159,77 @@ def test_the_cell_death_index_needs_the_live_channel_only():
     assert deaths["death_frame"].tolist() == [25, pd.NA]
     assert viable["death_signal"].between(0, 1).all()
     assert viable["death_signal"].iloc[0] == pytest.approx(4 / 100)
+
+
+def _with_live(fading: dict[int, bool]) -> pd.DataFrame:
+    """Cells whose marker rises in frame 25; some lose their live signal then."""
+    frames = np.arange(60)
+    rows = [r for j in fading for r in cell(j, np.where(frames < 25, 4.0, 90.0))]
+    rows += [r for j in (8, 9) for r in cell(j, np.full(60, 4.0))]
+    tracks = track_rows(rows)
+    loses = np.array([fading.get(j, False) for j in tracks["track_id"]])
+    live = np.where(loses & (tracks["frame"] >= 25), 10.0, 96.0)
+    return tracks.assign(mean_cancer=50.0 + live, background_cancer=50.0)
+
+
+def test_the_second_vote_is_a_veto_only_where_it_is_asked_to_be():
+    tracks = _with_live({1: True, 2: False})
+    threshold = {"name": "given", "value": 40.0}
+    _, deaths = _viability(tracks, _death(threshold=threshold))
+    assert deaths["death_frame"].tolist()[:2] == [25, 25]
+    strict = _death(threshold=threshold, live_vote={"required": True})
+    rows, deaths = _viability(tracks, strict)
+    assert deaths["death_frame"].tolist()[:2] == [25, pd.NA]
+    assert deaths["reason"].tolist()[1] == "end_of_movie"
+    assert rows.loc[rows["track_id"] == 2, "alive"].all()
+
+
+def test_the_predecessor_s_probability_is_one_minus_the_cell_death_index():
+    tracks = _with_live({1: True})
+    threshold = {"name": "given", "value": 40.0}
+    options = _death(threshold=threshold, alive_probability="one_minus_cdi")
+    rows, deaths = _viability(tracks, options)
+    own = rows[rows["track_id"] == 1]["alive_probability"].to_numpy()
+    np.testing.assert_allclose(own[:25], 96 / 100)
+    np.testing.assert_allclose(own[25:], 10 / 100)
+    assert deaths["death_frame"].tolist() == [25, pd.NA, pd.NA]
+
+
+def test_effectors_have_parameters_of_their_own():
+    tracks = _with_live({1: True})
+    tracks = tracks.assign(
+        median_death=tracks["mean_death"], background_death=tracks["background_death"]
+    )
+    options = KillingParams.model_validate(
+        {
+            "death": {"threshold": {"name": "given", "value": 1e6}},
+            "effector_death": {"threshold": {"name": "given", "value": 40.0}},
+        }
+    )
+    found = {}
+    for effector in (False, True):
+        _, deaths, evidence = viability(
+            tracks,
+            CALIBRATION,
+            options,
+            role="x",
+            effector=effector,
+            death_channel="death",
+            live_channel="cancer",
+        )
+        found[effector] = deaths["death_frame"].notna().sum(), len(evidence)
+    assert found == {False: (0, 0), True: (1, 1)}
+
+
+def test_the_controls_of_a_run_are_held_against_the_thresholds_used():
+    sheet = pd.DataFrame({"movie": ["m1", "m2"], "control": [False, True]})
+    deaths = {"m1": died({1: 10, 2: 20}), "m2": died({1: 30})}
+    table = check_thresholds(sheet, DEFAULT, deaths, targets=("cancer",))
+    table = CONTROL_THRESHOLD.validate(table)
+    assert table["control"].tolist() == [False, True]
+    assert table["n_control_cells"].tolist() == [1, 1]
+    bare = check_thresholds(sheet[["movie"]], DEFAULT, deaths, targets=("cancer",))
+    assert bare["control_threshold"].isna().all() and not bare["control"].any()
 
 
 @settings(max_examples=10, deadline=None)

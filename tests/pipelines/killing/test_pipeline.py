@@ -10,6 +10,7 @@ from kedro.validation.type_extractor import TypeExtractor
 
 from cyto_kedro.core.layout import Layout
 from cyto_kedro.core.tags import EXPERIMENT
+from cyto_kedro.pipelines.contacts.params import ContactsParams
 from cyto_kedro.pipelines.killing import create_pipeline
 from cyto_kedro.pipelines.killing.params import KillingParams
 
@@ -38,9 +39,13 @@ def test_every_target_has_its_nodes_and_the_experiment_has_one():
         "a.viability",
         "a.attribute",
         "a.chance",
+        "a.sensitivity",
+        "a.density",
         "b.viability",
         "b.attribute",
         "b.chance",
+        "b.sensitivity",
+        "b.density",
         "nk.viability",
         "tcell.viability",
         "experiment.survival",
@@ -98,7 +103,10 @@ def test_kedro_sees_the_type_of_the_parameters():
         TypeExtractor({"killing": pipeline})._extract_types_from_node(node)
         for node in pipeline.nodes
     ]
-    assert found == [{"killing": KillingParams}] * len(pipeline.nodes)
+    contacts = {"contacts": ContactsParams}
+    for node, types in zip(pipeline.nodes, found, strict=True):
+        both = contacts if node.name == "a.sensitivity" else {}
+        assert types == {"killing": KillingParams} | both
 
 
 def test_the_shipped_parameters_are_the_defaults():

@@ -24,6 +24,8 @@ OUTPUT: tuple[tuple[str, TableSpec], ...] = (
     ("<movie>/<target>_attribution.csv", schemas.ATTRIBUTION),
     ("<movie>/<target>_attribution_chance.csv", schemas.ATTRIBUTION_CHANCE),
     ("<movie>/<target>_killers.csv", schemas.KILLERS),
+    ("<movie>/<target>_sensitivity.csv", schemas.SENSITIVITY),
+    ("<movie>/<target>_attribution_density.csv", schemas.ATTRIBUTION_DENSITY),
     ("<movie>/<target>_hit_model.csv", schemas.HIT_MODEL),
     ("<movie>/network_metrics.csv", schemas.NETWORK_METRICS),
 )

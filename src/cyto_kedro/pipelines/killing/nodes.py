@@ -9,7 +9,7 @@ import pandas as pd
 
 from cyto_kedro.core.calibration import Calibration
 from cyto_kedro.core.errors import ConfigError
-from cyto_kedro.methods.killing.attribution import Dose, attribute
+from cyto_kedro.methods.killing.attribution import attribute
 from cyto_kedro.methods.killing.chance import attribution_chance
 from cyto_kedro.methods.killing.cohorts import Design
 from cyto_kedro.methods.killing.comparison import compare_survival
@@ -24,12 +24,13 @@ from cyto_kedro.methods.killing.evidence import (
     live_votes,
     without_vetoed,
 )
-from cyto_kedro.methods.killing.hits import DelayPrior, fit_hits
+from cyto_kedro.methods.killing.hits import fit_hits
 from cyto_kedro.methods.killing.killers import killer_table
 from cyto_kedro.methods.killing.positions import position_chance
 from cyto_kedro.methods.killing.signal import above_background, death_signal, smooth
 from cyto_kedro.methods.killing.thresholds import THRESHOLDS, living_spread
 from cyto_kedro.methods.killing.touches import gather_touches
+from cyto_kedro.pipelines.killing.checks import dose_of, prior_of
 from cyto_kedro.pipelines.killing.params import (
     AttributionParams,
     DeathParams,
@@ -127,8 +128,9 @@ def check_thresholds(
     """
     column = options.survival.control_column
     movies = conditions["movie"].astype(str)
-    flags = is_true(conditions[column]) if column in conditions else False
-    control = dict(zip(movies, flags & movies.notna(), strict=True))
+    control: dict[str, bool] = {}
+    if column in conditions:
+        control = dict(zip(movies, is_true(conditions[column]), strict=True))
     k = options.control_threshold.k
     tables = [
         control_thresholds(by_movie, control, role, k)
@@ -162,11 +164,9 @@ def attribute_kills(
     contacts = dict(zip(effectors, tables[: len(effectors)], strict=True))
     tracks = dict(zip(effectors, tables[len(effectors) :], strict=True))
     touches = gather_touches(contacts)
-    dose = Dose(chosen.hit_min, chosen.memory_min, chosen.max_hits, chosen.length_um)
-    prior = DelayPrior(chosen.hazard.delay_min, chosen.hazard.delay_log_sd)
-    window = chosen.window_min
-    model = fit_hits(deaths, touches, calibration, target, window, prior)
-    credits = attribute(deaths, touches, calibration, target, window, dose, model)
+    asked = (calibration, target, chosen.window_min)
+    model = fit_hits(deaths, touches, *asked, prior_of(chosen))
+    credits = attribute(deaths, touches, *asked, dose_of(chosen), model)
     killers = killer_table(credits, touches, tracks, calibration, chosen.serial_kills)
     return credits, killers, model.table
 

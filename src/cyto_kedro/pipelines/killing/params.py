@@ -163,6 +163,37 @@ class HazardParams(Params):
     )
 
 
+Factor = Annotated[float, Field(gt=0)]
+
+
+class SensitivityParams(Params):
+    """By what the settings are multiplied to see what hangs on them."""
+
+    window_factors: tuple[Factor, ...] = Field(
+        default=(0.5, 1.0, 1.5), description="of the attribution window"
+    )
+    distance_factors: tuple[Factor, ...] = Field(
+        default=(1.0, 2.0, 3.0),
+        description="of the contact distance, as far as contacts.reach_um goes",
+    )
+    threshold_factors: tuple[Factor, ...] = Field(
+        default=(0.75, 1.0, 1.5), description="of the threshold of death"
+    )
+    n_shifts: int = Field(
+        default=200, ge=1, description="random shifts for the chance level"
+    )
+
+
+class DensityParams(Params):
+    """Random subsets of the effectors: credit must not hang on their density."""
+
+    fractions: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(
+        default=(0.25, 0.5, 0.75, 1.0), description="of the effectors that are kept"
+    )
+    n_repeats: int = Field(default=10, ge=1, description="subsets of each size")
+    seed: int = Field(default=1, ge=0, description="seed of the subsets")
+
+
 class AttributionParams(Params):
     """Who may have killed a target."""
 
@@ -189,6 +220,12 @@ class AttributionParams(Params):
     )
     chance: ChanceParams = Field(
         default_factory=ChanceParams, description="chance level"
+    )
+    sensitivity: SensitivityParams = Field(
+        default_factory=SensitivityParams, description="grid of other settings"
+    )
+    density: DensityParams = Field(
+        default_factory=DensityParams, description="subsets of the effectors"
     )
 
 

@@ -10,6 +10,7 @@ from kedro.pipeline import Node, Pipeline
 
 from cyto_kedro.core.layout import Layout
 from cyto_kedro.core.tags import EXPERIMENT
+from cyto_kedro.pipelines.killing.checks import vary_density, vary_settings
 from cyto_kedro.pipelines.killing.nodes import (
     attribute_kills,
     chance_level,
@@ -18,7 +19,7 @@ from cyto_kedro.pipelines.killing.nodes import (
     viability,
 )
 
-_OPTIONS = "params:killing"
+_OPTIONS, _CONTACTS = "params:killing", "params:contacts"
 
 
 def create_pipeline(layout: Layout) -> Pipeline:
@@ -63,35 +64,56 @@ def _watch(layout: Layout, role: str, death_channel: str) -> Node:
 
 
 def _of_target(layout: Layout, target: str, death_channel: str) -> Pipeline:
-    nodes = [_watch(layout, target, death_channel)]
+    nodes, parameters = [_watch(layout, target, death_channel)], {_OPTIONS: _OPTIONS}
     inputs = {"tracks": f"{target}.tracks", "calibration": "calibration"}
     if layout.effectors:
         contacts = {f"contacts_{e}": f"{e}_{target}.contacts" for e in layout.effectors}
         tracks = {f"tracks_{e}": f"{e}.tracks" for e in layout.effectors}
         inputs |= contacts | tracks
-        nodes.append(
-            Node(
-                _bound(attribute_kills, effectors=layout.effectors, target=target),
-                ["deaths", "calibration", _OPTIONS, *contacts, *tracks],
-                ["attribution", "killers", "hit_model"],
-                name="attribute",
-            )
-        )
-        nodes.append(
-            Node(
-                _bound(chance_level, effectors=layout.effectors, target=target),
-                ["deaths", "calibration", _OPTIONS, "tracks", *contacts, *tracks],
-                "attribution_chance",
-                name="chance",
-            )
-        )
+        parameters |= {_CONTACTS: _CONTACTS}
+        nodes += _attribution(layout.effectors, target, [*contacts], [*tracks])
     return Pipeline(
         nodes,
         namespace=target,
         inputs=inputs,
         outputs={"deaths": f"{target}.deaths@movie"},
-        parameters={_OPTIONS: _OPTIONS},
+        parameters=parameters,
     )
+
+
+def _attribution(
+    effectors: tuple[str, ...], target: str, contacts: list[str], tracks: list[str]
+) -> list[Node]:
+    """Who killed, and how far that can be trusted."""
+    roles: dict[str, Any] = {"effectors": effectors, "target": target}
+    base = ["deaths", "calibration", _OPTIONS]
+    seen = ["deaths", "viability", "calibration", _OPTIONS, _CONTACTS]
+    return [
+        Node(
+            _bound(attribute_kills, **roles),
+            [*base, *contacts, *tracks],
+            ["attribution", "killers", "hit_model"],
+            name="attribute",
+        ),
+        Node(
+            _bound(chance_level, **roles),
+            [*base, "tracks", *contacts, *tracks],
+            "attribution_chance",
+            name="chance",
+        ),
+        Node(
+            _bound(vary_settings, **roles),
+            [*seen, *contacts],
+            "sensitivity",
+            name="sensitivity",
+        ),
+        Node(
+            _bound(vary_density, **roles),
+            [*base, *contacts, *tracks],
+            "attribution_density",
+            name="density",
+        ),
+    ]
 
 
 def _of_experiment(targets: tuple[str, ...]) -> Pipeline:
