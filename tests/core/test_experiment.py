@@ -70,3 +70,26 @@ def test_every_effector_meets_every_target(tmp_path):
     kinds = {"t": "effector", "nk": "effector", "c": "target", "m": "other"}
     roles = {name: {"kind": k, "channels": ["tcell"]} for name, k in kinds.items()}
     assert layout(tmp_path, roles=roles).pairs == (("t", "c"), ("nk", "c"))
+
+
+def test_one_file_of_several_positions_becomes_several_movies(tmp_path):
+    (tmp_path / "sheet.csv").write_text(
+        "movie,files,scene,donor\nA1,exp.czi,007,D1\nB2,exp.czi,Position 2,D2\n"
+    )
+    channel = {"files": "<files>", "scene": "<scene>", "index": 0}
+    chosen = layout(tmp_path, channels={"tcell": channel})
+    first, second = read_experiment(chosen).movies
+    assert first.paths["tcell"] == second.paths["tcell"]
+    assert first.paths["tcell"] == tmp_path / "raw/plate1/exp.czi"
+    assert (first.scenes, second.scenes) == (
+        {"tcell": "007"},
+        {"tcell": "Position 2"},
+    )
+    assert first.conditions == {"donor": "D1"}
+
+
+def test_a_token_without_value_is_refused(tmp_path):
+    (tmp_path / "sheet.csv").write_text("movie,files\nA1,a.czi\nB2,\n")
+    chosen = layout(tmp_path, channels={"tcell": {"files": "<files>"}})
+    with pytest.raises(ConfigError, match=r"(?s)'tcell' uses <files>.*movie B2"):
+        read_experiment(chosen)

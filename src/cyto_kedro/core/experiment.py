@@ -15,6 +15,8 @@ from cyto_kedro.core.layout import Layout
 _MOVIE_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
 # A sheet may point one movie's channel elsewhere: column "files:<channel>".
 _FILES_PREFIX = "files:"
+# Columns that fill tokens of the same name in a channel's ``files`` and ``scene``.
+_TOKEN_COLUMNS = ("files", "scene")
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Movie:
     dataset: str
     paths: dict[str, Path]
     masks: dict[str, Path] = field(default_factory=dict)
+    scenes: dict[str, str] = field(default_factory=dict)
     conditions: dict[str, Any] = field(default_factory=dict)
 
 
@@ -61,13 +64,15 @@ class Experiment:
 def read_experiment(layout: Layout) -> Experiment:
     """Read and check the sheet named by the layout.
 
-    Columns ``movie`` (required, unique), ``dataset`` (default: the layout's) and
-    ``files:<channel>`` (overrides that channel's path) have a meaning here; every
-    other column is a condition and joins the experiment table.
+    Columns ``movie`` (required, unique), ``dataset`` (default: the layout's),
+    ``files:<channel>`` (overrides that channel's path), ``files`` and ``scene`` (fill
+    ``<files>`` and ``<scene>`` of the channels in ``globals.yml``) have a meaning here;
+    every other column is a condition and joins the experiment table.
 
     Raises:
         ConfigError: The sheet is missing or unreadable, an id is empty, duplicate or
-            not usable as a folder name, or a ``files:`` column names no channel.
+            not usable as a folder name, a ``files:`` column names no channel, or a
+            token has no value.
     """
     sheet = Path(layout.sheet)
     table = _read_table(sheet)
@@ -88,7 +93,7 @@ def _read_table(sheet: Path) -> pd.DataFrame:
         # A movie, donor or condition may be called NA or None: only empty is missing.
         table = pd.read_csv(
             sheet,
-            dtype={"movie": str, "dataset": str},
+            dtype=dict.fromkeys(("movie", "dataset", *_TOKEN_COLUMNS), str),
             keep_default_na=False,
             na_values=[""],
         )
@@ -144,16 +149,32 @@ def _movie(row: dict[Any, Any], layout: Layout, sheet: Path) -> Movie:
                 where=str(sheet),
                 fix=f"channels in globals.yml: {', '.join(layout.channels)}",
             )
-    paths = {}
+    tokens = {"movie": name} | {key: row.pop(key, None) for key in _TOKEN_COLUMNS}
+    folder = Path(layout.data_root) / dataset
+    paths, scenes = {}, {}
     for channel, spec in layout.channels.items():
         chosen = overrides.get(channel)
         text = chosen if isinstance(chosen, str) else spec.files
-        text = text.replace("<movie>", name)
-        paths[channel] = Path(layout.data_root) / dataset / text
-    folder = Path(layout.data_root) / dataset
+        paths[channel] = folder / _filled(text, tokens, channel, sheet)
+        if spec.scene is not None:
+            scenes[channel] = _filled(str(spec.scene), tokens, channel, sheet)
     masks = {
         role: folder / spec.masks.replace("<movie>", name)
         for role, spec in layout.roles.items()
         if spec.masks is not None
     }
-    return Movie(name, dataset, paths, masks, conditions=row)
+    return Movie(name, dataset, paths, masks, scenes, conditions=row)
+
+
+def _filled(text: str, tokens: dict[str, Any], channel: str, sheet: Path) -> str:
+    """``text`` with ``<movie>``, ``<files>`` and ``<scene>`` replaced."""
+    for key, value in tokens.items():
+        if f"<{key}>" in text and not isinstance(value, str):
+            raise ConfigError(
+                f"The channel '{channel}' uses <{key}>, which has no value",
+                where=f"{sheet}, movie {tokens['movie']}",
+                fix=f"fill in the column '{key}' of the sheet for every movie",
+            )
+        if isinstance(value, str):
+            text = text.replace(f"<{key}>", value)
+    return text

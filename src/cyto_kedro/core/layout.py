@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from itertools import product
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -30,13 +30,22 @@ class Channel(Params):
 
     files: str = Field(
         description="file, glob or .zarr folder below <data_root>/<dataset>; "
-        "<movie> stands for the movie id"
+        "<movie> stands for the movie id, <files> for the sheet's column 'files'"
     )
     index: int | None = Field(
         default=None, ge=0, description="channel to take from a multi-channel file"
     )
     axes: str | None = Field(
         default=None, description="axis order when the file does not say (e.g. TYX)"
+    )
+    scene: str | int | None = Field(
+        default=None,
+        description="image of a file that holds several (positions, wells): its name, "
+        "its number from 0, or <scene> for the sheet's column 'scene'",
+    )
+    z: Literal["max"] | Annotated[int, Field(ge=0)] | None = Field(
+        default=None,
+        description="plane of a Z stack, counted from 0, or max: maximum projection",
     )
 
 

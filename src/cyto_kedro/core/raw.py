@@ -22,6 +22,8 @@ class RawChannel:
         source: The path or glob that it was read from, for messages.
         pixel_size_um: (row, column) pixel size from the file's metadata, if any.
         frame_interval_min: Minutes per frame from the metadata, if any.
+        frame_times_min: Minutes of each frame after the first, where the file has a
+            time stamp per frame.
         movie: Movie id of the experiment sheet.
         channel: Name of the channel (or role, for ready masks) in ``globals.yml``.
     """
@@ -32,6 +34,7 @@ class RawChannel:
     frame_interval_min: float | None = None
     movie: str = "movie"
     channel: str = "image"
+    frame_times_min: tuple[float, ...] | None = None
 
 
 def select(

@@ -83,8 +83,15 @@ class ChannelDataset(_MovieDataset):
     def load(self) -> RawChannel:
         """Open the channel; pixels are read when computed."""
         spec = self._spec()
-        raw = read_stack(self.path, spec.index, spec.axes)
+        scene = self._row().scenes.get(self._name)
+        raw = read_stack(self.path, spec.index, spec.axes, scene, spec.z)
         return replace(raw, movie=self._movie, channel=self._name)
+
+    def selection(self) -> dict[str, Any]:
+        """What is taken of the files where they hold more: part of their identity."""
+        spec, scene = self._spec(), self._row().scenes.get(self._name)
+        chosen = {"index": spec.index, "axes": spec.axes, "scene": scene, "z": spec.z}
+        return {key: value for key, value in chosen.items() if value is not None}
 
     def _spec(self) -> Channel:
         channels = self._typed().channels

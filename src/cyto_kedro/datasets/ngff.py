@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
 from cyto_kedro.core.errors import InputError
 from cyto_kedro.core.raw import RawChannel
-from cyto_kedro.datasets.axes import plan_planes
+from cyto_kedro.datasets.axes import pick_scene, plan_planes
 from cyto_kedro.datasets.lazy import PlaneStack
 from cyto_kedro.datasets.units import to_min, to_um
 
@@ -32,7 +32,12 @@ def is_zarr(path: Path) -> bool:
 
 
 def read_ngff(
-    path: Path, index: int | None, axes: str | None, lost_is_empty: bool = False
+    path: Path,
+    index: int | None,
+    axes: str | None,
+    lost_is_empty: bool = False,
+    scene: str | int | None = None,
+    z: int | Literal["max"] | None = None,
 ) -> RawChannel:
     """A channel from an OME-Zarr image at full resolution, or from a Zarr array.
 
@@ -42,6 +47,8 @@ def read_ngff(
         axes: Axis letters where the store does not say.
         lost_is_empty: A frame without a chunk in a store of ours is a frame of zeros,
             with a warning, and no error.
+        scene: Name or number of the image, where the group holds several.
+        z: Plane of a Z stack, or ``max``.
 
     Raises:
         InputError: The store is damaged, no single image, or no 2D movie.
@@ -50,14 +57,16 @@ def read_ngff(
 
     try:
         node = zarr.open(path, mode="r")
-        array, names, scale, units = _level_zero(node, path)
+        array, names, scale, units = _level_zero(node, path, scene)
     except (OSError, KeyError, ValueError, TypeError) as exc:
         raise InputError(
             f"The store cannot be read as OME-Zarr: {type(exc).__name__}: {exc}",
             where=str(path),
             fix="check that the path names one image group, and copy it again",
         ) from exc
-    plan = plan_planes(names, array.shape, source=str(path), index=index, declared=axes)
+    plan = plan_planes(
+        names, array.shape, source=str(path), index=index, declared=axes, z=z
+    )
 
     lost = lost_frames(array, path) if lost_is_empty and _is_ours(array) else []
     if lost:
@@ -68,10 +77,14 @@ def read_ngff(
         )
 
     def read(frame: int) -> np.ndarray:
-        at = plan.at(frame)
-        if frame not in lost:
-            _require_chunk(array, path, at)
-        return np.asarray(array[at])
+        brightest = None
+        for depth in range(plan.n_depths):
+            at = plan.at(frame, depth)
+            if frame not in lost:
+                _require_chunk(array, path, at)
+            plane = np.asarray(array[at])
+            brightest = plane if brightest is None else np.maximum(brightest, plane)
+        return np.asarray(brightest)
 
     stack = PlaneStack((plan.n_frames, *plan.plane_shape), array.dtype, read, str(path))
     pixel, interval = _calibration(names, scale, units)
@@ -79,7 +92,7 @@ def read_ngff(
 
 
 def _level_zero(
-    node: zarr.Group | zarr.Array, path: Path
+    node: zarr.Group | zarr.Array, path: Path, scene: str | int | None
 ) -> tuple[zarr.Array, str, list[float], list[str | None]]:
     """Array, axis letters, scale and units of the full-resolution image."""
     import zarr
@@ -90,13 +103,17 @@ def _level_zero(
     attributes: dict[str, Any] = dict(node.attrs)
     facts: dict[str, Any] = attributes.get("ome", attributes)
     if "multiscales" not in facts and "bioformats2raw.layout" in facts:
-        return _level_zero(cast("zarr.Group", node["0"]), path)
+        images = images_of(node)
+        chosen = list(images)[pick_scene(list(images.values()), scene, str(path))]
+        return _level_zero(cast("zarr.Group", node[chosen]), path, None)
     if "multiscales" not in facts:
         raise InputError(
             "The Zarr group is not an OME-Zarr image (it has no multiscales)",
             where=str(path),
             fix="name the image inside it, for example plate.zarr/A/1/0",
         )
+    if scene is not None:
+        pick_scene(["0"], scene, str(path))
     image = facts["multiscales"][0]
     level = image["datasets"][0]
     described = image.get("axes", _OLD_AXES)
@@ -111,6 +128,17 @@ def _level_zero(
             scale = scale * np.asarray(step["scale"], np.float64)
     names = "".join(str(a["name"])[0] for a in described).upper()
     return array, names, scale.tolist(), [a.get("unit") for a in described]
+
+
+def images_of(group: zarr.Group) -> dict[str, str]:
+    """Path to name of the images in a group as bioformats2raw writes it."""
+    paths = sorted((key for key in group.group_keys() if key.isdecimal()), key=int)
+    names = {}
+    for path in paths:
+        attributes: dict[str, Any] = dict(group[path].attrs)
+        facts = attributes.get("ome", attributes)
+        names[path] = str(facts.get("multiscales", [{}])[0].get("name") or path)
+    return names
 
 
 def _calibration(

@@ -5,16 +5,16 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from cyto_kedro.core.errors import InputError
 from cyto_kedro.core.parallel import workers
 from cyto_kedro.core.raw import RawChannel
-from cyto_kedro.datasets.axes import PlanePlan, plan_planes
+from cyto_kedro.datasets.axes import PlanePlan, pick_scene, plan_planes
 from cyto_kedro.datasets.lazy import PlaneStack
 from cyto_kedro.datasets.numbering import frame_order
 from cyto_kedro.datasets.tiff_metadata import Metadata, calibration_of
@@ -63,26 +63,39 @@ class TiffPlane:
 
 @dataclass(frozen=True)
 class _Planes:
-    planes: list[TiffPlane]
+    planes: list[TiffPlane]  # frame by frame; those projected to one lie together
+    n_depths: int
     metadata: Metadata
 
 
-def read_tiff(path: Path, index: int | None, axes: str | None) -> RawChannel:
+def read_tiff(
+    path: Path,
+    index: int | None,
+    axes: str | None,
+    scene: str | int | None = None,
+    z: int | Literal["max"] | None = None,
+) -> RawChannel:
     """A channel from one TIFF, OME-TIFF or ImageJ file.
 
     Args:
         path: File.
         index: Channel of a multi-channel file.
         axes: Axis letters where the file does not say.
+        scene: Name or number of the image, where the file holds several.
+        z: Plane of a Z stack, or ``max``.
 
     Raises:
         InputError: The file is damaged, truncated, RGB, or no 2D movie.
     """
-    return _channel(_planes(path, index, axes), str(path))
+    return _channel(_planes(path, index, axes, scene, z), str(path))
 
 
 def read_tiff_sequence(
-    files: list[Path], index: int | None, axes: str | None, source: str
+    files: list[Path],
+    index: int | None,
+    axes: str | None,
+    source: str,
+    z: int | Literal["max"] | None = None,
 ) -> RawChannel:
     """A channel from one-frame TIFF files, ordered by the number in their names.
 
@@ -92,19 +105,32 @@ def read_tiff_sequence(
     """
     files = frame_order(files)
     with ThreadPoolExecutor(workers()) as pool:
-        found = list(pool.map(lambda path: _planes(path, index, axes), files))
+        found = list(pool.map(lambda path: _planes(path, index, axes, None, z), files))
     for path, item in zip(files, found, strict=True):
-        if len(item.planes) != 1:
+        if len(item.planes) != item.n_depths:
             raise InputError(
                 f"A file of a sequence must hold one frame, this has "
-                f"{len(item.planes)}",
+                f"{len(item.planes) // item.n_depths}",
                 where=str(path),
                 fix="if its pages are channels, write 'axes: CYX' and 'index' of this "
                 "channel in globals.yml",
             )
         _check_alike(found[0].planes[0], item.planes[0])
-    planes = [item.planes[0] for item in found]
-    return _channel(_Planes(planes, found[0].metadata), source)
+    _check_depths(files, found)
+    planes = [plane for item in found for plane in item.planes]
+    metadata = replace(found[0].metadata, times_min=None)
+    return _channel(_Planes(planes, found[0].n_depths, metadata), source)
+
+
+def _check_depths(files: list[Path], found: list[_Planes]) -> None:
+    for path, item in zip(files, found, strict=True):
+        if item.n_depths != found[0].n_depths:
+            raise InputError(
+                f"The Z stack of {item.n_depths} planes differs from "
+                f"{found[0].n_depths} in {files[0].name}",
+                where=str(path),
+                fix="all files of a channel must have one number of planes",
+            )
 
 
 def _check_alike(first: TiffPlane, other: TiffPlane) -> None:
@@ -119,28 +145,50 @@ def _check_alike(first: TiffPlane, other: TiffPlane) -> None:
 
 
 def _channel(found: _Planes, source: str) -> RawChannel:
-    planes = found.planes
-    pixel_size, interval = found.metadata
-    shape = (len(planes), *planes[0].shape)
-    stack = PlaneStack(shape, planes[0].dtype, lambda t: planes[t].read(), source)
-    return RawChannel(stack.lazy(), source, pixel_size, interval)
+    planes, depths, facts = found.planes, found.n_depths, found.metadata
+    shape = (len(planes) // depths, *planes[0].shape)
+
+    def read(frame: int) -> np.ndarray:
+        first, *others = planes[frame * depths : (frame + 1) * depths]
+        brightest = first.read()
+        for plane in others:
+            brightest = np.maximum(brightest, plane.read())
+        return brightest
+
+    stack = PlaneStack(shape, planes[0].dtype, read, source)
+    return RawChannel(
+        stack.lazy(),
+        source,
+        facts.pixel_size_um,
+        facts.interval_min,
+        frame_times_min=facts.times_min,
+    )
 
 
-def _planes(path: Path, index: int | None, axes: str | None) -> _Planes:
+def _planes(
+    path: Path,
+    index: int | None,
+    axes: str | None,
+    scene: str | int | None,
+    z: int | Literal["max"] | None,
+) -> _Planes:
     from tifffile import TiffFile, TiffFileError
 
     try:
         _check_directories(path)
         with TiffFile(path) as tif:
-            series = _only_series(tif, path)
+            number = _number_of_series(tif, path, scene)
+            series = tif.series[number]
             plan = plan_planes(
                 series.axes,
                 series.shape,
                 source=str(path),
                 index=index,
                 declared=axes,
+                z=z,
             )
-            return _Planes(_places(tif, series, plan, path), calibration_of(tif))
+            facts = calibration_of(tif, number, index or 0, plan.n_frames)
+            return _Planes(_places(tif, series, plan, path), plan.n_depths, facts)
     except (OSError, TiffFileError, struct.error, ValueError, IndexError) as exc:
         raise InputError(
             f"The file cannot be read as TIFF: {exc}",
@@ -149,15 +197,12 @@ def _planes(path: Path, index: int | None, axes: str | None) -> _Planes:
         ) from exc
 
 
-def _only_series(tif: TiffFile, path: Path) -> TiffPageSeries:
-    if len(tif.series) != 1:
-        shapes = ", ".join(str(series.shape) for series in tif.series[:4])
-        raise InputError(
-            f"The file holds {len(tif.series)} images of shapes {shapes}",
-            where=str(path),
-            fix="export each position as a file of its own",
-        )
-    return tif.series[0]
+def _number_of_series(tif: TiffFile, path: Path, scene: str | int | None) -> int:
+    fix = "" if tif.is_ome else "export each position as a file of its own"
+    names = [f"{series.name} {series.shape}" for series in tif.series]
+    if scene is not None:
+        names = [series.name for series in tif.series]
+    return pick_scene(names, scene, str(path), fix)
 
 
 def _places(
@@ -167,8 +212,9 @@ def _places(
     dtype = np.dtype(series.dtype).newbyteorder(tif.byteorder)
     place = _in_block if series.dataoffset is not None else _in_page
     planes = []
-    for frame in range(plan.n_frames):
-        plane, end, size = place(series, plan, frame, path, dtype)
+    for frame, depth in np.ndindex(plan.n_frames, plan.n_depths):
+        number = plan.flat(frame, depth)
+        plane, end, size = place(series, plan, number, path, dtype)
         if end > size:
             raise _truncated(path, f"frame {frame} ends at byte {end} of {size}")
         planes.append(plane)
@@ -176,23 +222,23 @@ def _places(
 
 
 def _in_block(
-    series: TiffPageSeries, plan: PlanePlan, frame: int, path: Path, dtype: np.dtype
+    series: TiffPageSeries, plan: PlanePlan, number: int, path: Path, dtype: np.dtype
 ) -> tuple[TiffPlane, int, int]:
     """A plane of an uncompressed series in one piece; its end and the file's size."""
     shape = plan.plane_shape
     n_bytes = shape[0] * shape[1] * dtype.itemsize
-    start = int(series.dataoffset or 0) + plan.flat(frame) * n_bytes
+    start = int(series.dataoffset or 0) + number * n_bytes
     size = path.stat().st_size
     return TiffPlane(path, start, 0, shape, dtype), start + n_bytes, size
 
 
 def _in_page(
-    series: TiffPageSeries, plan: PlanePlan, frame: int, path: Path, dtype: np.dtype
+    series: TiffPageSeries, plan: PlanePlan, number: int, path: Path, dtype: np.dtype
 ) -> tuple[TiffPlane, int, int]:
     """A plane that has a page of its own, perhaps in another file of an OME set."""
-    page: Any = series[plan.flat(frame)]
+    page: Any = series[number]
     if page is None:
-        raise _truncated(path, f"frame {frame} is not in the file")
+        raise _truncated(path, f"plane {number} is not in the file")
     handle = page.parent.filehandle
     plain = page.is_memmappable and page.is_contiguous
     offset = page.dataoffsets[0] if plain else None

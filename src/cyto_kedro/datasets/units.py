@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from itertools import pairwise
 
 _UM = {
     1e-4: ("angstrom", "å"),
@@ -46,3 +48,27 @@ def _converted(
     name = unit.replace("\\u00B5", "µ").replace("\\u00b5", "µ").strip().lower()
     factor = factors.get(name) or factors.get(name.removesuffix("s"))
     return None if factor is None else number * factor
+
+
+def frame_times(
+    stamps: Iterable[tuple[int, float]], n_frames: int
+) -> tuple[float, ...] | None:
+    """Times of all frames after the first, from time stamps of planes.
+
+    Args:
+        stamps: (frame, time in min) of planes, in any order; the earliest of a frame
+            counts.
+        n_frames: Number of frames.
+
+    Returns:
+        Strictly increasing times, or None where a frame has none or the clock stands
+        still or goes back: such stamps are not those of a movie.
+    """
+    first: dict[int, float] = {}
+    for frame, minutes in stamps:
+        first[frame] = min(minutes, first.get(frame, math.inf))
+    if n_frames < 2 or any(frame not in first for frame in range(n_frames)):
+        return None
+    times = tuple(first[frame] - first[0] for frame in range(n_frames))
+    rising = all(b > a for a, b in pairwise(times))
+    return times if rising and math.isfinite(times[-1]) else None

@@ -79,7 +79,10 @@ def identity(
     dataset = catalog.get(name)
     sources = getattr(dataset, "source_files", None)
     if sources is not None:
-        return _identity_of_files([Path(path) for path in sources()])
+        files = _identity_of_files([Path(path) for path in sources()])
+        chosen = dataset.selection() if hasattr(dataset, "selection") else None
+        # One file may hold several channels and positions.
+        return hash_json([files, chosen]) if chosen else files
     files = output_files(catalog, name)
     if not files or not all(path.exists() for path in files):
         return None

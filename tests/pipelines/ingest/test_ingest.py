@@ -251,3 +251,32 @@ def test_the_pipeline_reads_every_channel_of_the_layout():
     SequentialRunner().run(pipeline, catalog)
     assert catalog.load("calibration").channels == ("tcell", "cancer")
     assert len(catalog.load("frame_stats")) == 12
+
+
+def test_time_stamps_of_the_file_are_the_times():
+    stamps = (0.0, 2.0, 4.0, 9.0, 11.0, 13.1)
+    late = tuple(time + 0.1 for time in stamps)
+    channels = (
+        raw(frame_times_min=stamps, frame_interval_min=2.0),
+        raw(movie(seed=1), "cancer", frame_times_min=late),
+    )
+    options = params(frame_interval_min=None, image_range={"t": [1, None, 2]})
+    calibration, stats = check_channels(options, *channels)
+    assert calibration.frame_times_min == pytest.approx((0, 7, 11.1))
+    assert stats["time_min"].tolist()[:3] == pytest.approx([0, 7, 11.1])
+
+
+@pytest.mark.parametrize(
+    ("options", "second", "message"),
+    [
+        ({"frame_interval_min": 3.0}, (0.0, 2, 4, 6, 8, 10), "3 min says globals"),
+        ({}, (0.0, 2, 4, 6, 8, 19), r"tcell and cancer differ by up to 9 min"),
+    ],
+)
+def test_contradictory_time_stamps(options, second, message):
+    channels = (
+        raw(frame_times_min=(0.0, 2, 4, 6, 8, 10)),
+        raw(channel="cancer", frame_times_min=second),
+    )
+    with pytest.raises(InputError, match=message):
+        check_channels(params(**options), *channels)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
 from cyto_kedro.core.errors import ConfigError, InputError
 from cyto_kedro.core.raw import RawChannel
 
 # Files round their metadata; anything beyond this is another microscope setting.
 TOLERANCE = 0.005
+# Clocks jitter around the interval that was set.
+_STAMP_TOLERANCE = 0.05
 
 
 def common_shape(raws: Sequence[RawChannel]) -> tuple[int, int, int]:
@@ -52,6 +56,49 @@ def pixel_size(
             raise _unknown("pixel size", "pixel_size_um", raws)
         sizes.append(found)
     return sizes[0], sizes[1]
+
+
+def frame_times(
+    raws: Sequence[RawChannel], configured_min: float | None
+) -> tuple[float, ...]:
+    """Minutes of every raw frame after the first: time stamps, else a fixed interval.
+
+    Stamps of a later channel lag behind the first one's within a frame; the first
+    channel that has stamps gives the times.
+
+    Raises:
+        InputError: Two sources contradict each other.
+        ConfigError: Nobody knows the interval.
+    """
+    stamped = [raw for raw in raws if raw.frame_times_min is not None]
+    if not stamped:
+        interval = frame_interval(raws, configured_min)
+        return tuple(i * interval for i in range(raws[0].data.shape[0]))
+    times = np.asarray(stamped[0].frame_times_min)
+    step = float(np.median(np.diff(times)))
+    for raw in stamped[1:]:
+        _check_stamps(stamped[0], raw, times, step)
+    if configured_min and abs(configured_min - step) > _STAMP_TOLERANCE * step:
+        raise InputError(
+            f"frame_interval_min is contradictory: {configured_min:g} min says "
+            f"globals.yml, {step:.3g} min is the median of the file's time stamps",
+            where=stamped[0].source,
+            fix="set frame_interval_min in globals.yml to null to take the stamps",
+        )
+    return tuple(float(time) for time in times)
+
+
+def _check_stamps(
+    first: RawChannel, other: RawChannel, times: np.ndarray, step: float
+) -> None:
+    off = np.abs(np.asarray(other.frame_times_min) - times)
+    if off.max() > step / 2:
+        raise InputError(
+            f"The time stamps of {first.channel} and {other.channel} differ by up to "
+            f"{off.max():.3g} min",
+            where=f"{first.source}, {other.source}: frame {int(off.argmax())}",
+            fix="check that the files belong to one movie",
+        )
 
 
 def frame_interval(raws: Sequence[RawChannel], configured_min: float | None) -> float:

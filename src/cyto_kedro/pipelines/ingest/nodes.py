@@ -15,7 +15,7 @@ from cyto_kedro.core.raw import RawChannel, select
 from cyto_kedro.core.schemas import FRAME_STATS
 from cyto_kedro.methods.ingest.consistency import (
     common_shape,
-    frame_interval,
+    frame_times,
     pixel_size,
 )
 from cyto_kedro.methods.ingest.frame_stats import frame_figures
@@ -72,9 +72,9 @@ def calibrate(params: IngestParams, raws: Sequence[RawChannel]) -> Calibration:
     )
     size_y, size_x = pixel_size(raws, params.pixel_size_um)
     frames = range(*t)
-    interval = None
+    times: tuple[float, ...] = (0.0,) * shape[0]
     if len(frames) > 1:
-        interval = frame_interval(raws, params.frame_interval_min)
+        times = frame_times(raws, params.frame_interval_min)
     return Calibration(
         movie=raws[0].movie,
         channels=tuple(raw.channel for raw in raws),
@@ -84,7 +84,7 @@ def calibrate(params: IngestParams, raws: Sequence[RawChannel]) -> Calibration:
         # A step keeps every n-th pixel: the ones that remain lie n pixels apart.
         pixel_size_y_um=size_y * y[2],
         pixel_size_x_um=size_x * x[2],
-        frame_times_min=tuple((i - frames[0]) * (interval or 0.0) for i in frames),
+        frame_times_min=tuple(times[i] - times[frames[0]] for i in frames),
         source_frames=tuple(frames),
         source_shape=shape,
         y_range=y,
