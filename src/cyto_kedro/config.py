@@ -19,11 +19,16 @@ from cyto_kedro.core.scope import Scope, latest_complete_run
 warnings.filterwarnings("ignore", message="register_new_resolver", module="kedro")
 
 MAIN_WORKFLOW = "cytotoxicity"
+BENCHMARK = "benchmark"
+#: Its stages have folders of their own beside that of the whole.
+BENCHMARK_WORKFLOW = "benchmark/master"
 #: Runtime parameter that picks movies of the sheet.
 MOVIES_PARAMETER = "movies"
 LAYOUT_TOKEN = "<layout>"
 #: Environment variable that overrides ``scratch_root``: a disk of one job.
 SCRATCH_VARIABLE = "CYTO_KEDRO_SCRATCH_ROOT"
+#: The same for ``output_root``: trials of a benchmark keep out of its run folder.
+OUTPUT_VARIABLE = "CYTO_KEDRO_OUTPUT_ROOT"
 # Parameter groups whose keys are names of roles or channels.
 _KEYED_BY_NAME = {
     ("preprocessing", "channels"): "channels",
@@ -37,6 +42,8 @@ _ROOT_KEYS = ("data_root", "scratch_root", "output_root", "sheet")
 def workflow_name(pipeline_names: list[str] | tuple[str, ...] | None) -> str:
     """Folder name of a run: the pipelines' names, the main workflow by default."""
     names = [n if n != "__default__" else MAIN_WORKFLOW for n in pipeline_names or []]
+    if names == [BENCHMARK]:
+        return BENCHMARK_WORKFLOW
     return "+".join(sorted(set(names))) or MAIN_WORKFLOW
 
 
@@ -121,6 +128,8 @@ class CytoConfigLoader(OmegaConfigLoader):
                 values[key] = self.project_path / str(values[key])
         if SCRATCH_VARIABLE in os.environ:
             values["scratch_root"] = Path(os.environ[SCRATCH_VARIABLE])
+        if OUTPUT_VARIABLE in os.environ:
+            values["output_root"] = Path(os.environ[OUTPUT_VARIABLE])
         try:
             return Layout.model_validate(values)
         except ValidationError as exc:

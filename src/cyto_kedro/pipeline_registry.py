@@ -6,7 +6,7 @@ from importlib import import_module
 
 from kedro.pipeline import Pipeline
 
-from cyto_kedro.config import MAIN_WORKFLOW, active_loader
+from cyto_kedro.config import BENCHMARK, MAIN_WORKFLOW, active_loader
 from cyto_kedro.core.layout import Layout
 
 # In the order of the data flow. Each package offers create_pipeline(layout).
@@ -56,6 +56,8 @@ def pipelines_of(layout: Layout) -> dict[str, Pipeline]:
         name: _with_upstream(whole, [parts[member] for member in members])
         for name, members in groups.items()
     }
+    benchmark = import_module("cyto_kedro.pipelines.benchmark").create_pipeline(layout)
+    named[BENCHMARK] = named["contacts"] + Pipeline(benchmark, tags=BENCHMARK)
     return named | {MAIN_WORKFLOW: whole, "__default__": whole}
 
 

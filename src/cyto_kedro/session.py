@@ -31,7 +31,9 @@ from cyto_kedro.hooks import PreflightHooks, ProvenanceHooks, RunMetadataHooks
 from cyto_kedro.provenance.reuse import stale_nodes
 from cyto_kedro.provenance.runs import RunRecord, find_run, reserve_run
 from cyto_kedro.runners.experiment import ExperimentRunner, RunContext
+from cyto_kedro.runners.launch import LauncherDataset
 from cyto_kedro.runners.movies import MovieRunner
+from cyto_kedro.runners.sites import launcher_of
 
 EXAMPLE = "example"
 _FILTERS = (
@@ -119,7 +121,8 @@ class CytoSession(KedroSession):
                 stale=context.stale,
                 record=record,
             )
-            return super().run(None, names, tags, chosen, *args, **options)
+            with _launching(context, runner):
+                return super().run(None, names, tags, chosen, *args, **options)
 
     @contextmanager
     def _scratch_for(self, runner: ExperimentRunner | None) -> Iterator[None]:
@@ -206,6 +209,17 @@ def _run_id(runner: ExperimentRunner | None, layout: Layout, workflow: str) -> s
     if runner is not None and runner.dry_run:
         return datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     return reserve_run(layout.output_root, workflow)
+
+
+@contextmanager
+def _launching(context: RunContext, runner: AbstractRunner | None) -> Iterator[None]:
+    """The driver of a run offers its nodes to launch trials; a worker does not."""
+    worker = isinstance(runner, ExperimentRunner) and runner.joins_run is not None
+    LauncherDataset.current = None if worker else launcher_of(context, runner)
+    try:
+        yield
+    finally:
+        LauncherDataset.current = None
 
 
 def _checked(loader: Any) -> CytoConfigLoader:

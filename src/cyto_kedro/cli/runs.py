@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cyto_kedro.config import BENCHMARK_WORKFLOW
 from cyto_kedro.core.errors import ConfigError, StorageError
 from cyto_kedro.core.layout import Layout
 from cyto_kedro.core.locks import locked
@@ -62,11 +63,13 @@ def find(layout: Layout, wanted: str) -> Run:
     Raises:
         ConfigError: There is no such run; names the newest ones.
     """
-    workflows = sorted(p for p in layout.output_root.glob("*") if p.is_dir())
+    root = layout.output_root
+    workflows = sorted(p for p in root.glob("*") if p.is_dir())
+    workflows += [root / BENCHMARK_WORKFLOW]
     found = {
         run: workflow / f"run_{run}"
         for workflow in workflows
-        for run in run_ids(layout.output_root, workflow.name)
+        for run in run_ids(root, str(workflow.relative_to(root)))
     }
     chosen = max(found, default=None) if wanted == LAST else wanted
     if chosen is None or chosen not in found:

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 EXPERIMENT = "experiment"
 #: Returns a lazy TYX array whose frames do not depend on each other.
 FRAME_WISE = "frame_wise"
+#: Runs in the process that drives the run, never in one of its workers.
+DRIVER = "driver"
 
 _MOVIE = "movie."
 

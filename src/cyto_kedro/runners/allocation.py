@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError
 from cyto_kedro.core.errors import ConfigError
 from cyto_kedro.core.parallel import granted_cpus, set_workers
 from cyto_kedro.core.params import Params
-from cyto_kedro.core.tags import FRAME_WISE
+from cyto_kedro.core.tags import DRIVER, FRAME_WISE
 from cyto_kedro.runners.driver import (
     account_for,
     base_of,
@@ -117,6 +117,14 @@ class AllocationRunner(ExperimentRunner):
         """Whether intermediates are to stay out of shared storage."""
         return not options_from(config["allocation"], self._given).track_changes
 
+    def images(self) -> Images:
+        """The execution profile of the run."""
+        return Images.of(self.context, self._profile)
+
+    def gpus(self) -> int:
+        """GPU nodes that run at a time."""
+        return options_from(self.context.config("allocation"), self._given).gpus
+
     def run(
         self,
         pipeline: Pipeline,
@@ -201,6 +209,7 @@ class AllocationRunner(ExperimentRunner):
         return Placement(
             key=gpu,
             frames=options.window_frames if windows else None,
+            where="driver" if DRIVER in node.tags else "worker",
             gpu=gpu,
             container=images.container_of(node, gpu),
         )

@@ -10,12 +10,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from cyto_kedro.core.errors import ConfigError
+from cyto_kedro.core.tags import DRIVER
 from cyto_kedro.runners.driver import (
     account_for,
     base_of,
@@ -43,7 +45,8 @@ from cyto_kedro.runners.slurm.batches import Batch
 from cyto_kedro.runners.slurm.cluster import Cluster
 from cyto_kedro.runners.slurm.dry_run import DryRun
 from cyto_kedro.runners.slurm.script import render
-from cyto_kedro.runners.stages import Placement, stages_of
+from cyto_kedro.runners.stages import Placement, Stage, stages_of
+from cyto_kedro.runners.units import Base
 from cyto_kedro.runners.worker import run_unit
 
 logger = logging.getLogger(__name__)
@@ -158,6 +161,34 @@ class SlurmRunner(ExperimentRunner):
                 backend.usage.write(journal)
         return {}
 
+    def backend(
+        self, base: Base, journal: Journal, stages: list[Stage]
+    ) -> SlurmBackend:
+        """A backend beside the run's own, for work that the driver launches."""
+        config, cluster, limits, images = self._surroundings
+        images.check(stages, under_slurm=True)
+        return SlurmBackend(
+            base=base,
+            journal=journal,
+            config=config,
+            cluster=cluster,
+            limits=limits,
+            render=_Renderer(self.context, journal, images),
+            plans={stage.name: stage.placement.detail for stage in stages},
+        )
+
+    def placement(self, node: Node, catalog: Any) -> Placement:
+        """Where ``slurm.yml`` puts a node."""
+        config, _, limits, images = self._surroundings
+        return _placement(node, catalog, config, images, limits)
+
+    @cached_property
+    def _surroundings(self) -> tuple[SlurmConfig, Cluster, Any, Images]:
+        context, cluster = self.context, Cluster()
+        config = read_config(context.config("slurm"), self._given)
+        limits = limits_of(config, cluster.partitions())
+        return config, cluster, limits, Images.of(context, self._profile)
+
 
 class _Renderer:
     """The script of a batch: the worker, in its container if it has one."""
@@ -204,14 +235,15 @@ def _placement(
     # A node that wants a GPU is looked up by that before anything else it is.
     tags = {"gpu"} if gpu and "tag:gpu" in config.nodes else node.tags
     plan: NodePlan = resolve(config, node.name, tags, node.namespace)
-    if plan.where != _DRIVER:
+    driven = plan.where == _DRIVER or DRIVER in node.tags
+    if not driven:
         check_plan(config, plan, limits)
     container = images.container_of(node, gpu)
     fan_out = plan.fan_out
     return Placement(
         key=(repr(plan.resources), repr(container)),
         frames=fan_out.frames if fan_out is not None else None,
-        where=_DRIVER if plan.where == _DRIVER else "worker",
+        where=_DRIVER if driven else "worker",
         gpu=gpu,
         detail=plan,
         container=container,

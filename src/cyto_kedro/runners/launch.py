@@ -1,0 +1,409 @@
+"""Runs production nodes again at a chosen number of jobs, apart from everything else.
+
+A *trial* does the nodes of one stage on some movies with N jobs. Its inputs are links
+to what the run made, its outputs go to a scratch and an output root of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import pandas as pd
+from kedro.io import AbstractDataset
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+
+from cyto_kedro.core.errors import CytoError
+from cyto_kedro.core.experiment import Movie
+from cyto_kedro.core.tags import FRAME_WISE
+from cyto_kedro.core.window import windows
+from cyto_kedro.runners.driver import base_of, wants_gpu
+from cyto_kedro.runners.experiment import RunContext
+from cyto_kedro.runners.journal import Journal
+from cyto_kedro.runners.scheduler import Backend
+from cyto_kedro.runners.units import Base, Unit, UnitResult
+
+SCRATCH_VARIABLE = "CYTO_KEDRO_SCRATCH_ROOT"
+OUTPUT_VARIABLE = "CYTO_KEDRO_OUTPUT_ROOT"
+_FOLDER = "benchmark_trials"
+
+
+class Site(Protocol):
+    """Where trials run, as the runner in force decided."""
+
+    kind: str
+
+    def granted(self, gpu: bool) -> int | None:
+        """Jobs that can run at a time; None: only the queue knows."""
+
+    def open(
+        self, base: Base, journal: Journal, nodes: Sequence[Node], n_jobs: int
+    ) -> Backend:
+        """A backend for one trial."""
+
+    def submit(
+        self, backend: Backend, nodes: Sequence[Node], units: list[Unit], n_jobs: int
+    ) -> None:
+        """Give the units to ``n_jobs`` jobs in nearly equal shares."""
+
+
+class TrialFailed(CytoError):
+    """A trial could not be set up."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One repetition of a stage with N jobs on some movies.
+
+    ``window`` is the number of frames in a unit of a frame-wise node.
+    """
+
+    stage: str
+    n_jobs: int
+    replicate: int
+    movies: tuple[Movie, ...]
+    window: int
+
+    @property
+    def name(self) -> str:
+        """Folder name."""
+        return f"N{self.n_jobs}_r{self.replicate}"
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """Plain rows: one per unit, and the facts of the trial."""
+
+    units: list[dict[str, Any]]
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Launcher:
+    """Runs trials for the nodes of the benchmark.
+
+    Args:
+        context: The run.
+        site: Where trials run.
+    """
+
+    context: RunContext
+    site: Site
+
+    def movies(self, total_frames: int, at_least: int) -> tuple[Movie, ...]:
+        """The first movies of the sheet that reach a number of frames and of movies."""
+        chosen: list[Movie] = []
+        frames = 0
+        for movie in self.context.movies():
+            if frames >= total_frames and len(chosen) >= at_least:
+                break
+            chosen.append(movie)
+            frames += self.n_frames(movie)
+        return tuple(chosen)
+
+    def n_frames(self, movie: Movie) -> int:
+        """Analysed frames of a movie of this run."""
+        dataset: Any = self.context.catalog_for(movie).get("calibration")
+        return int(dataset.load().n_frames)
+
+    def granted(self, pipeline: Pipeline) -> int | None:
+        """Jobs of these nodes that can run at a time; None: only the queue knows."""
+        return self.site.granted(self.wants_gpu(pipeline))
+
+    def wants_gpu(self, pipeline: Pipeline) -> bool:
+        """Whether a method in force wants a GPU."""
+        catalog = self.context.catalog_for(self.context.movies()[0])
+        return any(wants_gpu(node, catalog) for node in pipeline.nodes)
+
+    def method(self, pipeline: Pipeline) -> str:
+        """Names of the methods in force, by role: `cancer: classical, ...`."""
+        catalog = self.context.catalog_for(self.context.movies()[0])
+        found = {}
+        for name in sorted(pipeline.inputs()):
+            value = catalog.get(name).load() if name.startswith("params:") else None
+            method = getattr(getattr(value, "method", None), "name", None)
+            if method:
+                found[name.rsplit(".", 1)[-1]] = method
+        return ", ".join(f"{role}: {method}" for role, method in found.items()) or "-"
+
+    def note(self, key: str, value: Any) -> None:
+        """Put a fact into the run's metadata."""
+        self.context.record.note(key, value)
+
+    def measure(self, trial: Trial, pipeline: Pipeline, keep: bool) -> TrialResult:
+        """Run one trial.
+
+        Args:
+            trial: What to run.
+            pipeline: Production nodes of the stage.
+            keep: Leave its scratch in place.
+
+        Returns:
+            Its units and facts; units that failed are among them.
+        """
+        roots = self.context.config("globals")
+        scratch = Path(roots["scratch_root"]).absolute()
+        private = scratch / _FOLDER / self.context.run_id / trial.stage / trial.name
+        shutil.rmtree(private, ignore_errors=True)
+        places = _Places(
+            scratch, Path(roots["output_root"]).absolute(), private=private
+        )
+        self._link_inputs(trial, pipeline, places)
+        rows = self._run(trial, pipeline, places)
+        expected, found, content = self._outputs(trial, pipeline, places)
+        if not keep:
+            shutil.rmtree(private, ignore_errors=True)
+        frames = sum(self.n_frames(movie) for movie in trial.movies)
+        sizes = pd.Series([row["phase"] for row in rows]).value_counts()
+        facts = {
+            "stage": trial.stage,
+            "n_jobs": trial.n_jobs,
+            "replicate": trial.replicate,
+            "method": self.method(pipeline),
+            "backend": self.site.kind,
+            "gpu": self.wants_gpu(pipeline),
+            "movies": len(trial.movies),
+            "total_frames": frames,
+            "widest_phase": int(sizes.max()),
+            "granted": self.granted(pipeline),
+            "outputs_expected": expected,
+            "outputs_found": found,
+            "results_sha256": content,
+        }
+        return TrialResult(rows, facts)
+
+    def _run(
+        self, trial: Trial, pipeline: Pipeline, places: _Places
+    ) -> list[dict[str, Any]]:
+        stage_folder = places.output / "benchmark" / trial.stage
+        run = f"run_{self.context.run_id}"
+        journal = Journal(stage_folder / run / "log" / trial.name)
+        journal.open()
+        base = base_of(self.context, journal)
+        base = replace(base, environment=base.environment | places.environment)
+        phases = phases_of(pipeline)
+        backend = self.site.open(base, journal, pipeline.nodes, trial.n_jobs)
+        rows: list[dict[str, Any]] = []
+        try:
+            for number, nodes in enumerate(phases):
+                units = self._units(trial, nodes)
+                submitted = time.time()
+                self.site.submit(backend, nodes, units, trial.n_jobs)
+                done = _results(backend, {unit.id for unit in units})
+                rows += [
+                    self._row(trial, number, unit, submitted, done[unit.id])
+                    for unit in units
+                ]
+                if not all(result.ok for result in done.values()):
+                    break  # what follows lacks its inputs
+        finally:
+            backend.cancel()
+        return rows
+
+    def _units(self, trial: Trial, nodes: Sequence[Node]) -> list[Unit]:
+        """Windows of frame-wise nodes; the other nodes of a phase stay together."""
+        whole = tuple(node.name for node in nodes if FRAME_WISE not in node.tags)
+        units = []
+        for movie in trial.movies:
+            if whole:
+                units.append(Unit(trial.stage, whole, movie.id))
+            for node in nodes:
+                if FRAME_WISE in node.tags:
+                    units += [
+                        Unit(f"{trial.stage}.{node.name}", (node.name,), movie.id, part)
+                        for part in windows(self.n_frames(movie), trial.window)
+                    ]
+        return units
+
+    def _row(
+        self, trial: Trial, phase: int, unit: Unit, submitted: float, got: UnitResult
+    ) -> dict[str, Any]:
+        movie = next(m for m in trial.movies if m.id == unit.movie)
+        frames = len(unit.window.frames) if unit.window else self.n_frames(movie)
+        first = got.startup_s is not None and got.started is not None
+        begun = (got.started or 0.0) - (got.startup_s or 0.0)
+        sums = {
+            key: sum(float(entry[key]) for entry in got.times)
+            for key in ("load_s", "compute_s", "save_s")
+        }
+        return {
+            "stage": trial.stage,
+            "n_jobs": trial.n_jobs,
+            "replicate": trial.replicate,
+            "phase": phase,
+            "unit": unit.id,
+            "movie": unit.movie,
+            "frames": frames,
+            "status": got.status,
+            "error": got.error,
+            "host": got.host,
+            "job": got.job,
+            "threads": got.threads,
+            "submitted_s": submitted,
+            "started_s": got.started,
+            "ended_s": got.ended,
+            # A worker that served the phase before was started for that one.
+            "queue_s": max(begun - submitted, 0.0) if first else None,
+            "startup_s": got.startup_s,
+            **sums,
+            "cpu_s": got.cpu_s,
+            "peak_memory_mib": got.peak_memory_mib,
+            "read_bytes": got.read_bytes,
+            "written_bytes": got.written_bytes,
+        }
+
+    def _link_inputs(self, trial: Trial, pipeline: Pipeline, places: _Places) -> None:
+        names = {name for name in pipeline.inputs() if not name.startswith("params:")}
+        for movie in trial.movies:
+            catalog = self.context.catalog_for(movie)
+            # Image stores take their pixel size from the calibration.
+            for name in sorted(names | {"calibration"}):
+                path = getattr(catalog.get(name), "path", None)
+                if path is None:
+                    continue
+                path = Path(path).absolute()
+                if not path.is_relative_to(places.scratch):
+                    continue  # raw: read where it lies
+                if not path.exists():
+                    raise TrialFailed(
+                        f"'{name}' of movie {movie.id} is missing",
+                        where=str(path),
+                        fix="the benchmark makes it first: run the whole pipeline",
+                    )
+                # Its sidecar goes along: else the content would be hashed by each unit.
+                for source in [path, *path.parent.glob(f"{path.name}.*")]:
+                    link = places.of(source)
+                    link.parent.mkdir(parents=True, exist_ok=True)
+                    link.symlink_to(source)
+
+    def _outputs(
+        self, trial: Trial, pipeline: Pipeline, places: _Places
+    ) -> tuple[int, int, str | None]:
+        """How many outputs there must be and are, and a hash over all of them."""
+        expected, digests = 0, []
+        for movie in trial.movies:
+            catalog = self.context.catalog_for(movie)
+            for name in sorted(pipeline.all_outputs()):
+                path = getattr(catalog.get(name), "path", None)
+                if path is None:
+                    continue
+                expected += 1
+                made = places.of(Path(path).absolute())
+                if made.exists():
+                    digests.append(f"{movie.id} {name} {content_hash(made)}")
+        complete = expected == len(digests)
+        text = "\n".join(digests).encode()
+        whole = hashlib.sha256(text).hexdigest() if complete else None
+        return expected, len(digests), whole
+
+
+@dataclass(frozen=True)
+class _Places:
+    """The roots of the run, and those of a trial that stand for them."""
+
+    scratch: Path
+    output: Path
+    private: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Tells workers the trial's roots."""
+        return {
+            SCRATCH_VARIABLE: str(self.private / "scratch"),
+            OUTPUT_VARIABLE: str(self.private / "output"),
+        }
+
+    def of(self, path: Path) -> Path:
+        """Where the trial has what the run has at ``path``."""
+        if path.is_relative_to(self.scratch):
+            return self.private / "scratch" / path.relative_to(self.scratch)
+        return self.private / "output" / path.relative_to(self.output)
+
+
+def phases_of(pipeline: Pipeline) -> list[list[Node]]:
+    """Nodes in groups that wait for each other.
+
+    Nodes of whole movies that follow each other are one group: a job does them in one
+    go, as in production.
+    """
+    phases: list[list[Node]] = []
+    for level in pipeline.grouped_nodes:
+        cut = any(FRAME_WISE in node.tags for node in level)
+        before = any(FRAME_WISE in node.tags for node in phases[-1]) if phases else True
+        if cut or before:
+            phases.append(list(level))
+        else:
+            phases[-1] += level
+    return phases
+
+
+def content_hash(path: Path) -> str:
+    """Hash of what a file or store holds, not of how or when it was written."""
+    digest = hashlib.sha256()
+    if path.is_dir():
+        for file in sorted(path.rglob("*")):
+            # Pixels lie in chunk files; the JSON beside them names the run.
+            if file.is_file() and file.suffix != ".json":
+                digest.update(
+                    f"{file.relative_to(path)} {file.stat().st_size}".encode()
+                )
+                digest.update(file.read_bytes())
+    elif path.suffix == ".parquet":
+        table = pd.read_parquet(path)
+        digest.update(repr(list(table.dtypes.astype(str).items())).encode())
+        digest.update(pd.util.hash_pandas_object(table).to_numpy().tobytes())
+    else:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _results(backend: Backend, wanted: set[str]) -> dict[str, UnitResult]:
+    found: dict[str, UnitResult] = {}
+    while wanted - found.keys():
+        found |= {result.unit: result for result in backend.poll()}
+    return found
+
+
+class LauncherDataset(AbstractDataset[Any, Launcher]):
+    """The launcher of the run in this process, as an input of nodes."""
+
+    #: Set by the session for the time of its run.
+    current: Launcher | None = None
+    _EPHEMERAL = True
+
+    def __init__(self, metadata: dict[str, Any] | None = None) -> None:
+        self.metadata = metadata
+
+    def load(self) -> Launcher:
+        """The launcher.
+
+        Raises:
+            TrialFailed: There is no run, or this process is one of its workers.
+        """
+        if LauncherDataset.current is None:
+            raise TrialFailed(
+                "Only the driver of a run launches the trials of a benchmark",
+                fix="kedro run --pipeline=benchmark",
+            )
+        return LauncherDataset.current
+
+    def save(self, data: Any) -> None:
+        """Refused.
+
+        Raises:
+            TrialFailed: Always.
+        """
+        raise TrialFailed("The launcher is given by the session, not saved")
+
+    def _exists(self) -> bool:
+        return LauncherDataset.current is not None
+
+    def _describe(self) -> dict[str, Any]:
+        return {"pid": os.getpid()}
