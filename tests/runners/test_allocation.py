@@ -139,7 +139,7 @@ def start(project, *words) -> subprocess.Popen:
     )
 
 
-def wait_for(what, process: subprocess.Popen, seconds: float = 60) -> None:
+def wait_for(what, process: subprocess.Popen, seconds: float = 300) -> None:
     end = time.monotonic() + seconds
     while not what():
         assert process.poll() is None, process.communicate()[0]
@@ -164,7 +164,7 @@ def test_a_killed_driver_is_resumed_and_no_finished_window_runs_again(project):
     children = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    psutil.wait_procs(children, timeout=30)  # workers end with their driver
+    psutil.wait_procs(children, timeout=120)  # workers end with their driver
     assert not any(child.is_running() for child in children)
 
     before = {path: path.read_bytes() for path in window_units(project)}
@@ -200,7 +200,7 @@ def test_ctrl_c_stops_the_workers_and_is_recorded(project):
     wait_for(lambda: len(window_units(project)) >= 2, process)
     children = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGINT)
-    process.wait(30)
+    process.wait(120)
     assert not any(child.is_running() for child in children)
     assert project.metadata("segmentation")["status"] == "interrupted"
 

@@ -107,7 +107,7 @@ class Bench:
         stage = Stage("work", ("work",), placement, False)
         self.backend.submit(stage, [Unit("work", ("work",), movie)])
 
-    def finish(self, count: int, seconds: float = 60) -> list[UnitResult]:
+    def finish(self, count: int, seconds: float = 180) -> list[UnitResult]:
         """Results of so many units; a loop that never ends is stopped."""
 
         def stop(*_):
@@ -146,7 +146,7 @@ class Bench:
         return sum(state.state == "RUNNING" for state in states)
 
 
-def wait(what: Callable[[], bool], seconds: float = 30) -> None:
+def wait(what: Callable[[], bool], seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < end
@@ -241,7 +241,7 @@ def test_a_time_limit_moves_on_to_more_time_and_only_what_is_left_runs(bench, sl
     # SLURM looks at time limits every 30 s.
     for task in (f"{job}_1", f"{past}_0"):
         slurm.run("scontrol", "update", f"JobId={task}", "EndTime=now+2seconds")
-    assert all(result.ok for result in one.finish(3, seconds=90))
+    assert all(result.ok for result in one.finish(3, seconds=240))
     assert sorted(one.runs()) == ["work m0", "work m1", "work m1", *["work past"] * 2]
     *_, third, fourth = (p.read_text() for p in sorted(one.journal.specs.glob("*.sh")))
     again, longer = sorted((third, fourth), key=lambda text: "=long" in text)
@@ -278,7 +278,7 @@ def test_a_dead_node_is_left_out_next_time(bench, slurm):
         slurm.run("scontrol", "update", f"JobId={one.journal.jobs()[0]}", "Requeue=0")
         slurm.kill_node("cpu1")
         slurm.run("scontrol", "update", "NodeName=cpu2", "State=RESUME")
-        (result,) = one.finish(1, seconds=90)
+        (result,) = one.finish(1, seconds=240)
         assert result.ok
         last = sorted(one.journal.specs.glob("*.sh"))[-1].read_text()
         assert "--exclude=cpu1" in last
@@ -292,7 +292,7 @@ def test_a_requeued_task_is_waited_for(bench, slurm):
     one.submit(1)
     job = one.wait_running()
     slurm.run("scontrol", "requeue", f"{job}_0")
-    (result,) = one.finish(1, seconds=90)
+    (result,) = one.finish(1, seconds=240)
     assert result.ok
     assert "retry" not in one.events()
 
@@ -316,7 +316,7 @@ def test_a_preempted_task_starts_again_under_its_id(bench, slurm):
             "/dev/null",
         ).strip()
         wait(lambda: one.cluster.states([urgent])[urgent].state == "COMPLETED")
-        (result,) = one.finish(1, seconds=90)
+        (result,) = one.finish(1, seconds=240)
     finally:
         slurm.run("scontrol", "update", "NodeName=cpu2", "State=RESUME")
     assert result.ok
@@ -346,7 +346,7 @@ def test_a_silent_controller_is_no_news_about_jobs(bench, slurm):
     one.backend._ask_when_due()
     assert one.backend.batches and not one.backend.batches[0].ended
     slurm.start_controller()
-    assert all(result.ok for result in one.finish(3, seconds=90))
+    assert all(result.ok for result in one.finish(3, seconds=240))
     assert sorted(one.runs()) == ["work m0", "work m1", "work m2"]
 
 
@@ -393,7 +393,7 @@ def test_a_full_queue_is_waited_for(bench, slurm):
         one.cluster.timeout = 2
         one.backend._max_array = 2
         one.submit(6)
-        assert all(result.ok for result in one.finish(6, seconds=120))
+        assert all(result.ok for result in one.finish(6, seconds=240))
     finally:
         slurm.update(MaxJobCount="10000", MinJobAge="300")
     assert sorted(one.runs()) == sorted(f"work m{i}" for i in range(6))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -97,6 +98,85 @@ def test_ranges_of_an_array_are_expanded(indices, limited):
         previous = index
     text = f"123_[{','.join(parts)}{'%4' if limited else ''}]"
     assert list(task_ids(text)) == [f"123_{index}" for index in ordered]
+
+
+# Recorded on 22.05: an array with a limit of 2, cancelled half-way.
+SACCT_ARRAY = """\
+10_1|FAILED|0:9|cpu1|2026-11-21T07:17:45|2026-11-21T07:17:45|2026-11-21T07:17:46|None
+10_2|FAILED|3:0|cpu1|2026-11-21T07:17:45|2026-11-21T07:17:46|2026-11-21T07:17:46|JobArrayTaskLimit
+10_[11-13%2]|CANCELLED by 0|0:0|None assigned|2026-11-21T07:17:45|None|2026-11-21T07:18:00|JobArrayTaskLimit
+"""  # noqa: E501
+
+
+def test_why_a_task_waited_is_not_why_it_failed():
+    found = sacct_states(SACCT_ARRAY)
+    assert found["10_1"].state == "OUT_OF_MEMORY"
+    assert (found["10_2"].state, found["10_2"].exit_code) == ("FAILED", 3)
+    assert found["10_2"].reason is None
+    assert {found[f"10_{i}"].state for i in (11, 12, 13)} == {"CANCELLED"}
+    assert found["10_11"].node is None
+
+
+@pytest.mark.parametrize(
+    ("state", "alive"),
+    [
+        # All that the manual of squeue lists under JOB STATE CODES (22.05 to 24.05).
+        ("BOOT_FAIL", False),
+        ("CANCELLED", False),
+        ("COMPLETED", False),
+        ("CONFIGURING", True),
+        ("COMPLETING", True),
+        ("DEADLINE", False),
+        ("FAILED", False),
+        ("NODE_FAIL", False),
+        ("OUT_OF_MEMORY", False),
+        ("PENDING", True),
+        ("PREEMPTED", True),
+        ("RUNNING", True),
+        ("RESV_DEL_HOLD", True),
+        ("REQUEUE_FED", True),
+        ("REQUEUE_HOLD", True),
+        ("REQUEUED", True),
+        ("RESIZING", True),
+        ("REVOKED", False),
+        ("SIGNALING", True),
+        ("SPECIAL_EXIT", True),
+        ("STAGE_OUT", True),
+        ("STOPPED", True),
+        ("SUSPENDED", True),
+        ("TIMEOUT", False),
+    ],
+)
+def test_which_states_are_an_end(state, alive):
+    told = squeue_states(f"7_1|{state}|None||2026-11-21T06:03:02|N/A\n")
+    assert told["7_1"].alive is alive
+
+
+def test_a_task_that_never_started_on_its_node_counts_as_the_node_failing():
+    told = squeue_states("7_1|BOOT_FAIL|None|c1|N/A|N/A\n7_2|LAUNCH_FAILED||c1||\n")
+    assert {state.state for state in told.values()} == {"NODE_FAIL"}
+
+
+@pytest.mark.parametrize("limit", ["infinite", "n/a", "UNLIMITED"])
+def test_a_partition_without_time_limit(limit):
+    found = partition_limits(f"all|up|{limit}|1|(null)|1000|4\n")
+    assert found["all"].max_time_s is None and found["all"].max_mem_mib == 1000
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "gpu:4",
+        "gpu:a100:4(S:0-1)",
+        "gpu:a100:2,gpu:v100:2",
+        "gpu:a100:4(IDX:0-3),mps:400",
+        "craynetwork:4,gpu:a100:1",
+    ],
+)
+def test_gpus_in_the_ways_sinfo_tells_them(told):
+    found = partition_limits(f"g|up|1:00|1|{told}|1000|4\n")["g"]
+    assert found.kind == "gpu" and found.max_time_s == 60
+    assert ("a100" in found.gres_models) == ("a100" in told)
 
 
 def test_noise_is_no_job():
