@@ -31,7 +31,8 @@ classes:
   images: {cpus_per_task: 1, mem: 1500M, time: "00:30:00"}
   gpu_a100: {mem: 1500M, cpus_per_task: 1}
 nodes:
-  "tag:frame_wise": {use: images, fan_out: {frames: %d, units_per_task: 2, max_parallel: 2}}
+  "tag:frame_wise":
+    {use: images, fan_out: {frames: %d, units_per_task: 2, max_parallel: 2}}
 """
 
 
