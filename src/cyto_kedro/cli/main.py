@@ -196,6 +196,37 @@ def prune(metadata: ProjectMetadata, run_id: str, env: str | None) -> None:
     click.echo(f"run {run.id}: {count} files deleted, {size / 2**20:.1f} MiB")
 
 
+@cyto.command()
+@click.option("--run-id", default="last", help="The newest run by default.")
+@click.option("--validate", is_flag=True, help="Exit 0 pass, 1 fail, 2 not judged.")
+@click.option(
+    "--references",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=None,
+    help="Folder of reference runs; that of the catalog by default.",
+)
+@_env_option
+@click.pass_context
+def collect(
+    ctx: click.Context,
+    run_id: str,
+    validate: bool,
+    references: Path | None,
+    env: str | None,
+) -> None:
+    """Judge a finished benchmark run again, with the references of today."""
+    from cyto_kedro.cli import collect as judging
+    from cyto_kedro.cli.project import open_context
+
+    context, loader = open_context(ctx.obj, env)
+    folder = references or judging.references_of(context)
+    report = judging.collect(loader.layout, run_id, folder)
+    click.echo(judging.as_text(report))
+    click.echo(judging.write_report(loader.layout, report))
+    if validate:
+        ctx.exit(judging.CODES[report["verdict"]])
+
+
 @cyto.group()
 def weights() -> None:
     """Weights of Cellpose: no run ever downloads them, `fetch` does."""

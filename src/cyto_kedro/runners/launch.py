@@ -38,7 +38,9 @@ _FOLDER = "benchmark_trials"
 class Site(Protocol):
     """Where trials run, as the runner in force decided."""
 
-    kind: str
+    @property
+    def kind(self) -> str:
+        """`local` or `slurm`."""
 
     def granted(self, gpu: bool) -> int | None:
         """Jobs that can run at a time; None: only the queue knows."""
@@ -110,7 +112,8 @@ class Launcher:
 
     def n_frames(self, movie: Movie) -> int:
         """Analysed frames of a movie of this run."""
-        dataset: Any = self.context.catalog_for(movie).get("calibration")
+        # Straight from the dataset: loading through the catalog would log each time.
+        dataset: Any = self.context.catalog_for(movie)["calibration"]
         return int(dataset.load().n_frames)
 
     def granted(self, pipeline: Pipeline) -> int | None:

@@ -36,7 +36,7 @@ def timed_table(
 ) -> pd.DataFrame:
     """Table TIMED of trials that took the given net seconds."""
     rows = [
-        {name: np.nan for name in TIMED.columns}
+        dict.fromkeys(TIMED.columns, np.nan)
         | {
             "stage": stage,
             "n_jobs": n_jobs,
@@ -216,7 +216,7 @@ def test_too_little_is_not_fitted() -> None:
 
 
 def test_times_of_a_trial_come_from_its_units() -> None:
-    unit = {name: np.nan for name in UNITS.columns} | {
+    unit = dict.fromkeys(UNITS.columns, np.nan) | {
         "stage": "s", "n_jobs": 2, "replicate": 1, "frames": 5, "status": "done",
     }  # fmt: skip
     first = {"phase": 0, "submitted_s": 100.0, "queue_s": 1.0, "startup_s": 2.0}

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cyto_kedro.methods.scaling.times import rows_of
+
 PASS, FAIL, NOT_JUDGED = "pass", "fail", "not_judged"
 _KINDS = ("strict", "banded")
 
@@ -105,7 +107,7 @@ def _complete(trials: pd.DataFrame, rules: Rules) -> dict[str, Any]:
 def _equal(trials: pd.DataFrame) -> dict[str, Any]:
     hashes = {
         f"N={int(row.n_jobs)} replicate {int(row.replicate)}": row.results_sha256
-        for row in trials.itertuples()
+        for row in rows_of(trials)
     }
     if trials["results_sha256"].isna().any():
         return _both(FAIL, "some results are missing", sha256=hashes)
@@ -133,15 +135,14 @@ def speedup_check(rows: pd.DataFrame, rules: Rules) -> dict[str, Any]:
         "n_jobs": [int(n) for n in usable["n_jobs"]],
         "speedup": [round(float(s), 4) for s in usable["speedup"]],
         "not_measurable_here": {
-            str(int(row.n_jobs)): row.note
-            for row in rows[~rows["measurable"]].itertuples()
+            str(int(row.n_jobs)): row.note for row in rows_of(rows[~rows["measurable"]])
         },
     }
     if len(usable) < 2:
         return _both(NOT_JUDGED, "fewer than two measurable N", **figures)
     falls = [
         int(later.n_jobs)
-        for before, later in pairwise(usable.itertuples())
+        for before, later in pairwise(rows_of(usable))
         if later.speedup < before.speedup
     ]
     strict = FAIL if falls else (NOT_JUDGED if left_out else PASS)
@@ -177,7 +178,7 @@ def _falls_beyond(
 
     quantile = float(t.ppf(confidence, dof))
     found = []
-    for before, later in pairwise(rows.itertuples()):
+    for before, later in pairwise(rows_of(rows)):
         error = noise * np.sqrt(1 / before.replicates + 1 / later.replicates)
         if later.speedup / before.speedup < 1 - quantile * error:
             found.append(int(later.n_jobs))
@@ -201,7 +202,7 @@ def _reference_check(
     known = references[name]["stages"][first["stage"]]["net_s"]
     noise, dof = _noise(rows)
     strict, banded, compared = [], [], {}
-    for row in rows.itertuples():
+    for row in rows_of(rows):
         wanted = known.get(str(int(row.n_jobs)))
         if wanted is None or not np.isfinite(row.net_s):
             continue

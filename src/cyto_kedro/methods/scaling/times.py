@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,11 @@ from cyto_kedro.core.scaling import SCALING, TIMED
 
 _TRIAL = ["stage", "n_jobs", "replicate"]
 _SUMS = ["load_s", "compute_s", "save_s", "cpu_s", "read_bytes", "written_bytes"]
+
+
+def rows_of(table: pd.DataFrame) -> Iterator[Any]:
+    """The rows of a table, columns as attributes."""
+    yield from table.itertuples(index=False)
 
 
 def timed_trials(trials: pd.DataFrame, units: pd.DataFrame) -> pd.DataFrame:
@@ -25,7 +31,8 @@ def timed_trials(trials: pd.DataFrame, units: pd.DataFrame) -> pd.DataFrame:
     """
     by_trial = dict(list(units.groupby(_TRIAL)))
     rows: list[dict[str, Any]] = []
-    for trial in trials.to_dict("records"):
+    for values in trials.to_dict("records"):
+        trial = {str(name): value for name, value in values.items()}
         key = tuple(trial[name] for name in _TRIAL)
         part = by_trial.get(key, units.iloc[:0])
         rows.append(trial | _times_of(part))
@@ -76,9 +83,9 @@ def scaling_of(timed: pd.DataFrame) -> pd.DataFrame:
         good = trials[(trials["failed"] == 0) & trials["net_s"].notna()]
         first = trials["n_jobs"].min()
         base = good[good["n_jobs"] == first]
-        for n_jobs, part in trials.groupby("n_jobs"):
+        for n_jobs in trials["n_jobs"].unique():
             done = good[good["n_jobs"] == n_jobs]
-            note = _not_measurable(int(n_jobs), part)
+            note = _not_measurable(int(n_jobs), trials[trials["n_jobs"] == n_jobs])
             net, wall = done["net_s"].median(), done["wall_s"].median()
             speedup = base["net_s"].median() / net
             mean = done["net_s"].mean()

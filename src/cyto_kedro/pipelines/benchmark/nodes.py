@@ -19,6 +19,7 @@ from cyto_kedro.methods.scaling import (
     scaling_of,
     timed_trials,
 )
+from cyto_kedro.methods.scaling.times import rows_of
 from cyto_kedro.pipelines.benchmark.params import BenchmarkParams
 from cyto_kedro.pipelines.benchmark.text import analysis_text, scaling_figures
 from cyto_kedro.runners.launch import Launcher, Trial
@@ -161,7 +162,7 @@ def as_reference(
             "total_frames": int(first["total_frames"]),
             "net_s": {
                 str(int(row.n_jobs)): round(float(row.net_s), 4)
-                for row in known.itertuples()
+                for row in rows_of(known)
             },
         }
     return {"run_id": run_id, "hardware": hardware, "stages": stages}

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from cyto_kedro.methods.scaling.times import rows_of
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -22,7 +24,7 @@ def scaling_figures(scaling: pd.DataFrame, fits: pd.DataFrame) -> dict[str, Figu
         jobs = rows["n_jobs"].to_numpy(float)
         axes.plot(jobs, jobs / jobs.min(), ":", color="0.6", label="linear")
         _points(axes, rows, "speedup", "C0")
-        serial = fits.set_index("stage").loc[stage, "serial_fraction"]
+        serial = fits.loc[fits["stage"] == stage, "serial_fraction"].iloc[0]
         if np.isfinite(serial):
             grid = np.linspace(jobs.min(), jobs.max(), 100)
             time = (serial + (1 - serial) / grid) / (serial + (1 - serial) / jobs.min())
@@ -110,7 +112,7 @@ def _table(rows: pd.DataFrame, trials: pd.DataFrame) -> list[str]:
         "| memory (MiB) | speedup | efficiency | |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for row in rows.itertuples():
+    for row in rows_of(rows):
         more = peaks.loc[row.n_jobs]
         ratio = [f"{row.speedup:.2f}", f"{row.efficiency:.0%}"]
         if not row.measurable:
