@@ -11,6 +11,7 @@ import click
 from kedro.framework.startup import ProjectMetadata
 from kedro.validation.exceptions import ParameterValidationError
 
+from cyto_kedro.cli.init_command import init
 from cyto_kedro.core.errors import CytoError
 
 # What a user can act on; anything else is a defect and keeps its traceback.
@@ -78,6 +79,9 @@ def example(metadata: ProjectMetadata, seed: int | None) -> None:
     from cyto_kedro.cli.example import write
 
     click.echo(f"Example experiment: {write(metadata, seed)}")
+
+
+cyto.add_command(init)
 
 
 @cyto.command()

@@ -79,10 +79,11 @@ def identity(
     dataset = catalog.get(name)
     sources = getattr(dataset, "source_files", None)
     if sources is not None:
-        files = _identity_of_files([Path(path) for path in sources()])
-        chosen = dataset.selection() if hasattr(dataset, "selection") else None
+        lying = _identity_of_files([Path(path) for path in sources()])
         # One file may hold several channels and positions.
-        return hash_json([files, chosen]) if chosen else files
+        selection = getattr(dataset, "selection", None)
+        chosen = None if selection is None else selection()
+        return hash_json([lying, chosen]) if chosen else lying
     files = output_files(catalog, name)
     if not files or not all(path.exists() for path in files):
         return None

@@ -1,0 +1,104 @@
+"""The command line of `kedro cyto init`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+from kedro.framework.startup import ProjectMetadata
+
+from cyto_kedro.core.errors import ConfigError
+
+
+@click.command()
+@click.argument(
+    "movies", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True)
+)
+@click.option("--env", "-e", required=True, help="Name of the new environment.")
+@click.option(
+    "--role",
+    "roles",
+    multiple=True,
+    metavar="CHANNEL=KIND",
+    help="effector, target, other, death, live or ignore; else it is guessed.",
+)
+@click.option("--z", default=None, help="Of Z stacks: max, or a plane from 0.")
+@click.option("--pixel-size-um", type=float, default=None, help="Where no file says.")
+@click.option(
+    "--frame-interval-min", type=float, default=None, help="Where no file says."
+)
+@click.option("--copy", "place", flag_value="copy", help="Copy to data/01_raw/ENV.")
+@click.option("--link", "place", flag_value="link", help="Link from data/01_raw/ENV.")
+@click.option(
+    "--in-place",
+    "place",
+    flag_value="in_place",
+    default="in_place",
+    help="Read the files where they are (default).",
+)
+@click.option("--force", is_flag=True, help="Overwrite an earlier environment.")
+@click.pass_obj
+def init(
+    metadata: ProjectMetadata,
+    movies: tuple[Path, ...],
+    env: str,
+    roles: tuple[str, ...],
+    z: str | None,
+    pixel_size_um: float | None,
+    frame_interval_min: float | None,
+    place: str,
+    force: bool,
+) -> None:
+    """Make an environment for MOVIES: files, OME-Zarr folders, or folders of them."""
+    from cyto_kedro.cli.init import Wanted, write_environment
+    from cyto_kedro.cli.project import open_context
+
+    layout = open_context(metadata, None)[1].layout
+    wanted = Wanted(
+        env=env,
+        kinds=dict(_pair(text) for text in roles),
+        z=_plane(z),
+        pixel_size_um=pixel_size_um,
+        frame_interval_min=frame_interval_min,
+        place=place,
+        force=force,
+    )
+    conf = Path(metadata.project_path) / "conf"
+    folder, guesses = write_environment(
+        list(movies), wanted, conf, layout.data_root, _ask
+    )
+    for name, found in guesses.items():
+        click.echo(f"  {name}: {found.kind} ({found.why})")
+    click.echo(
+        f"Written: {folder}\n"
+        "Next:\n"
+        f"  1. look at {folder / 'channels.png'}; correct roles in globals.yml\n"
+        f"  2. fill in donor, condition and control in {folder / 'experiment.csv'}\n"
+        f"  3. kedro run --env {env} --pipeline=segmentation\n"
+        f"  4. kedro run --env {env}"
+    )
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, _, kind = text.partition("=")
+    return name, kind
+
+
+def _plane(text: str | None) -> int | str | None:
+    if text is None or text == "max":
+        return text
+    if not text.isdecimal():
+        raise ConfigError(f"--z {text} is no plane", fix="--z max, or a number from 0")
+    return int(text)
+
+
+def _ask(what: str) -> float:
+    if not sys.stdin.isatty():
+        pixel = what.startswith("pixel")
+        raise ConfigError(
+            f"No file states the {what}",
+            fix=f"give {'--pixel-size-um' if pixel else '--frame-interval-min'}",
+        )
+    question = f"No file states the {what}"
+    return float(click.prompt(question, type=click.FloatRange(1e-6)))
