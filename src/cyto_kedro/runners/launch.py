@@ -11,6 +11,7 @@ import os
 import shutil
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -113,8 +114,8 @@ class Launcher:
     def n_frames(self, movie: Movie) -> int:
         """Analysed frames of a movie of this run."""
         # Straight from the dataset: loading through the catalog would log each time.
-        dataset: Any = self.context.catalog_for(movie)["calibration"]
-        return int(dataset.load().n_frames)
+        catalog: Any = self.context.catalog_for(movie)
+        return int(catalog.get("calibration").load().n_frames)
 
     def granted(self, pipeline: Pipeline) -> int | None:
         """Jobs of these nodes that can run at a time; None: only the queue knows."""
@@ -127,7 +128,7 @@ class Launcher:
 
     def method(self, pipeline: Pipeline) -> str:
         """Names of the methods in force, by role: `cancer: classical, ...`."""
-        catalog = self.context.catalog_for(self.context.movies()[0])
+        catalog: Any = self.context.catalog_for(self.context.movies()[0])
         found = {}
         for name in sorted(pipeline.inputs()):
             value = catalog.get(name).load() if name.startswith("params:") else None
@@ -163,8 +164,11 @@ class Launcher:
         expected, found, content = self._outputs(trial, pipeline, places)
         if not keep:
             shutil.rmtree(private, ignore_errors=True)
+            with suppress(OSError):  # another trial's folder is there
+                os.removedirs(private.parent)
         frames = sum(self.n_frames(movie) for movie in trial.movies)
         sizes = pd.Series([row["phase"] for row in rows]).value_counts()
+        devices = {row["device"] for row in rows} - {None}
         facts = {
             "stage": trial.stage,
             "n_jobs": trial.n_jobs,
@@ -172,6 +176,7 @@ class Launcher:
             "method": self.method(pipeline),
             "backend": self.site.kind,
             "gpu": self.wants_gpu(pipeline),
+            "device": " and ".join(sorted(devices)) or None,
             "movies": len(trial.movies),
             "total_frames": frames,
             "widest_phase": int(sizes.max()),
@@ -248,6 +253,7 @@ class Launcher:
             "error": got.error,
             "host": got.host,
             "job": got.job,
+            "device": next((e["device"] for e in got.times if e.get("device")), None),
             "threads": got.threads,
             "submitted_s": submitted,
             "started_s": got.started,

@@ -44,6 +44,7 @@ def timed_table(
             "method": "m",
             "backend": "local",
             "gpu": False,
+            "device": None,
             "movies": 1,
             "total_frames": 80,
             "widest_phase": 8,
@@ -151,6 +152,8 @@ def test_only_the_same_work_on_the_same_hardware_is_compared() -> None:
     timed = timed_table({"s": {1: [10.0, 10.1], 2: [5.0, 5.1]}})
     other = reference({"1": 10.0, "2": 5.0}, method="cellpose")
     assert verdict(timed, other)["verdict"] == "not_judged"
+    other = reference({"1": 10.0, "2": 5.0}, device="NVIDIA A100")
+    assert verdict(timed, other)["verdict"] == "not_judged"
     other = reference({"1": 10.0, "2": 5.0})
     other["ref"]["hardware"] = HARDWARE | {"cpus": 9}
     assert verdict(timed, other)["verdict"] == "not_judged"
@@ -228,7 +231,8 @@ def test_times_of_a_trial_come_from_its_units() -> None:
         | {"started_s": 110.0, "ended_s": 111.0},
     ]
     for row in units:
-        row |= {"error": None, "movie": "m", "host": None, "job": None, "cpu_s": 2.0}
+        row |= {"error": None, "movie": "m", "host": None, "job": None}
+        row |= {"device": None, "cpu_s": 2.0}
     trial = timed_table({"s": {2: [1.0]}})[list(TRIALS.columns)]
     found = timed_trials(trial, UNITS.conform(pd.DataFrame(units))).iloc[0]
     assert found["wall_s"] == 11  # 100 to 111

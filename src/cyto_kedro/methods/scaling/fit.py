@@ -68,12 +68,13 @@ def _amdahl(
     fraction = serial / total
     most = jobs.max()
     scaled = serial / (serial + parallel / most)
-    # A fraction below 0 is better than linear scaling; the limit is then unknown.
+    # Below 0 it scales better than linearly, from 1 on it does not scale at all: the
+    # law does not hold, and there is no limit to name.
     return {
         "serial_fraction": fraction,
         "serial_ci_low": fraction - spread,
         "serial_ci_high": fraction + spread,
-        "max_speedup": 1 / fraction if fraction > 0 else float("nan"),
+        "max_speedup": 1 / fraction if 0 < fraction < 1 else float("nan"),
         "scaled_serial_fraction": scaled,
         "scaled_speedup": most + (1 - most) * scaled,
         "at_jobs": most,

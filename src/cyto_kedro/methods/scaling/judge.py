@@ -245,10 +245,11 @@ def _reference_for(
         stage = reference["stages"].get(trial["stage"])
         if reference["hardware"] != dict(hardware) or stage is None:
             continue
-        same = all(
-            stage[key] == trial[key] for key in ("method", "backend", "total_frames")
-        )
-        if same:
+        keys = ("method", "backend", "total_frames")
+        device = trial["device"] if isinstance(trial["device"], str) else None
+        if all(stage[key] == trial[key] for key in keys) and (
+            stage.get("device") == device
+        ):
             return name, ""
     return None, (
         "no reference run of the same hardware, method, backend and number of frames"

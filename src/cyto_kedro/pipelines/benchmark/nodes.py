@@ -159,6 +159,7 @@ def as_reference(
         stages[str(stage)] = {
             "method": first["method"],
             "backend": first["backend"],
+            "device": first["device"] if isinstance(first["device"], str) else None,
             "total_frames": int(first["total_frames"]),
             "net_s": {
                 str(int(row.n_jobs)): round(float(row.net_s), 4)

@@ -132,9 +132,10 @@ def _fit(fit: pd.Series) -> str:
             f"Amdahl and Gustafson: too few measurable trials ({fit['points']}) to fit."
         )
     limit = fit["max_speedup"]
-    most = (
-        f"at most {limit:.1f} times faster" if np.isfinite(limit) else "no limit seen"
-    )
+    most = f"at most {limit:.1f} times faster"
+    if not np.isfinite(limit):
+        slower = fit["serial_fraction"] >= 1
+        most = "more jobs are not faster" if slower else "no limit seen"
     return (
         f"Amdahl: serial fraction {fit['serial_fraction']:.3f} "
         f"({fit['serial_ci_low']:.3f} to {fit['serial_ci_high']:.3f}), {most}. "

@@ -1,0 +1,101 @@
+"""`kedro run --pipeline=benchmark` on tiny movies, and the verdict on it again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from project import Project
+from small_experiment import small_project
+
+pytestmark = pytest.mark.slow
+
+_STAGES = {"register_denoise", "cellpose", "trackmate", "contact"}
+
+
+def _benchmark(project: Project, *words: str) -> Path:
+    project.configure(
+        "parameters_benchmark.yml",
+        "benchmark: {job_counts: [1, 2], total_frames: 6, replicates: 1}\n",
+    )
+    done = project.kedro("run", "--pipeline=benchmark", *words)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    return project.runs("benchmark/master")[-1]
+
+
+def _json(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text("utf-8"))
+
+
+def _check_results(project: Project, run: Path, backend: str) -> None:
+    report = _json(run / "acceptance_report.json")
+    assert set(report["stages"]) == _STAGES
+    for entry in report["stages"].values():
+        assert entry["checks"]["outputs_complete"]["strict"] == "pass"
+        assert entry["checks"]["results_equal"]["strict"] == "pass"
+    trials = pd.read_parquet(run / "trials.parquet")
+    assert set(trials["backend"]) == {backend}
+    assert len(trials) == 2 * len(_STAGES)
+    # The trials computed what the run itself had computed, and left nothing behind.
+    assert not list((project.folder / "data" / "02_intermediate").rglob("N1_r1"))
+    metadata = _json(run / "run_metadata.json")
+    assert (metadata["job_counts"], metadata["status"]) == ([1, 2], "completed")
+
+
+def test_it_measures_judges_and_is_judged_again(tmp_path: Path) -> None:
+    project = small_project(tmp_path / "a project", frames=6)
+    run = _benchmark(project)
+    _check_results(project, run, "local")
+    for stage in _STAGES:
+        folder = run.parents[1] / stage / run.name
+        assert (folder / "tables" / "units.csv").exists()
+        assert (folder / "log" / "N2_r1").is_dir()
+        assert (run / "figures" / f"speedup_{stage}.png").exists()
+    assert "Verdict" in (run / "scaling_analysis.md").read_text("utf-8")
+
+    again = project.kedro("cyto", "collect", "--validate")
+    assert again.returncode == 2, again.stdout + again.stderr  # no reference
+    assert "no reference run" in again.stdout
+
+    units = run.parents[1] / "contact" / run.name / "tables" / "trials.parquet"
+    table = pd.read_parquet(units)
+    table.loc[0, "results_sha256"] = "other"
+    table.to_parquet(units)
+    assert project.kedro("cyto", "collect", "--validate").returncode == 1
+
+
+_SITE = """
+poll: {first: 0.5, max: 2}
+submit_interval: 0
+latency_wait: 5
+defaults: {mem: 1500M, cpus_per_task: 1}
+classes:
+  images: {cpus_per_task: 1, mem: 1500M, time: "00:30:00"}
+  gpu_a100: {mem: 1500M, cpus_per_task: 1}
+"""
+
+
+@pytest.mark.slurm
+@pytest.mark.usefixtures("slurm")
+def test_under_slurm_its_jobs_are_array_tasks() -> None:
+    # Jobs of another user may have to enter it: not below pytest's own folder.
+    folder = Path(tempfile.mkdtemp(prefix="cyto_kedro_jobs_"))
+    folder.chmod(0o755)
+    try:
+        project = small_project(folder / "a project", n_movies=2, frames=6)
+        project.configure("slurm.yml", _SITE)
+        run = _benchmark(project, "--runner=cyto_kedro.runners.SlurmRunner")
+        _check_results(project, run, "slurm")
+        tables = run.parents[1] / "contact" / run.name / "tables"
+        units = pd.read_parquet(tables / "units.parquet")
+        by_trial = units.groupby("n_jobs")["job"].nunique()
+        assert by_trial.to_dict() == {1: 1, 2: 2}
+        assert units["queue_s"].notna().any()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
