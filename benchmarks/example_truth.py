@@ -45,8 +45,8 @@ as far as registration left them in view, slivers at the edge and cells that the
 simulation dims on purpose included. A target dies up to 36 min after the lethal hit
 and other T cells touch it in between: the last toucher need not be the killer.
 Not held out: the cancer cells' `split_dip` and the rule for gaps at the edge were
-chosen with this table in view. docs/methods/unseen_seeds.md has two seeds that nothing was chosen
-on: there, divisions do not hold."""
+chosen with this table in view. docs/methods/unseen_seeds.md has two seeds that nothing
+was chosen on."""
 
 
 def score_project(project: Project) -> pd.DataFrame:

@@ -26,6 +26,7 @@ from cyto_kedro.core.calibration import Calibration
 from cyto_kedro.core.errors import FrameError, InputError, StorageError
 from cyto_kedro.core.frames import map_frames
 from cyto_kedro.core.parallel import set_workers
+from cyto_kedro.core.window import Window
 from cyto_kedro.datasets import ModelDataset, OmeZarrDataset
 from cyto_kedro.datasets.store import (
     create_store,
@@ -33,7 +34,6 @@ from cyto_kedro.datasets.store import (
     open_store,
     publish_store,
 )
-from cyto_kedro.core.window import Window
 from cyto_kedro.datasets.streaming import write_frames
 from cyto_kedro.provenance.hashing import sha256_of
 
