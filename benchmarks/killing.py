@@ -18,10 +18,13 @@ import pandas as pd
 
 from cyto_kedro.core.calibration import Calibration
 from cyto_kedro.core.schemas import DEATHS
-from cyto_kedro.methods.killing.attribution import Dose, Touches, attribute
+from cyto_kedro.methods.killing.attribution import Dose, attribute
 from cyto_kedro.methods.killing.chance import attribution_chance
 from cyto_kedro.methods.killing.groups import bootstrap_survival
+from cyto_kedro.methods.killing.hits import DelayPrior, fit_hits
+from cyto_kedro.methods.killing.rise import fit_rises
 from cyto_kedro.methods.killing.survival import Subjects, kaplan_meier
+from cyto_kedro.methods.killing.touches import Touches
 
 N_FRAMES, INTERVAL_MIN, WINDOW_MIN = 300, 2.0, 120.0
 DOSE = Dose(hit_min=15.0, memory_min=50.0, max_hits=3.0, length_um=10.0)
@@ -71,6 +74,38 @@ def make_touches(n_rows: int, n_targets: int, random: np.random.Generator) -> To
     )
 
 
+Signal = tuple[np.ndarray, np.ndarray, float]
+
+
+def logistic(t: np.ndarray, m: float, c: float, low: float, high: float) -> np.ndarray:
+    """A rise from low to high with its middle at m."""
+    return low + (high - low) / (1 + np.exp(np.clip((m - t) / c, -50, 50)))
+
+
+def make_signals(n: int, random: np.random.Generator) -> list[Signal]:
+    """Noisy rises at known frames."""
+    times = np.arange(N_FRAMES) * INTERVAL_MIN
+    signals = []
+    for frame in random.integers(40, N_FRAMES - 40, n):
+        rise = logistic(times, times[frame], 2.0, 0.0, 100.0)
+        noise = random.normal(0, 5, N_FRAMES)
+        signals.append((times, rise + noise, float(times[frame])))
+    return signals
+
+
+def generic_fits(signals: list[Signal]) -> list[np.ndarray]:
+    """The same curve by a general optimiser, which gives no profile interval."""
+    from scipy.optimize import curve_fit
+
+    fits = []
+    for times, values, found in signals:
+        near = np.abs(times - found) <= 30.0
+        start = (found, 2.0, values[near].min(), values[near].max())
+        fit, _ = curve_fit(logistic, times[near], values[near], start, maxfev=5000)
+        fits.append(fit)
+    return fits
+
+
 def row_loop(deaths: pd.DataFrame, contacts: pd.DataFrame) -> list[tuple[int, dict]]:
     """What a notebook would do: one selection of the contacts per death."""
     out = []
@@ -118,6 +153,7 @@ def main() -> None:
     parser.add_argument("--contacts", type=int, default=400_000)
     parser.add_argument("--loop-deaths", type=int, default=100)
     parser.add_argument("--cells", type=int, default=500)
+    parser.add_argument("--fits", type=int, default=200)
     parser.add_argument("--repeats", type=int, default=7)
     args = parser.parse_args()
 
@@ -141,17 +177,24 @@ def main() -> None:
     cells = Subjects(np.zeros(args.cells), exit_min, random.random(args.cells) < 0.6)
     units = np.arange(args.cells)
 
-    def credit(table: pd.DataFrame) -> pd.DataFrame:
-        return attribute(table, touches, clock, "cancer", WINDOW_MIN, DOSE)
+    asked = (clock, "cancer", WINDOW_MIN)
+    model = fit_hits(deaths, touches, *asked, DelayPrior())
 
+    def credit(table: pd.DataFrame) -> pd.DataFrame:
+        return attribute(table, touches, *asked, DOSE, model)
+
+    signals = make_signals(args.fits, random)
     check_loop(row_loop(few, contacts), credit(few))
     found = in_turns(
         {
             "attribution": lambda: credit(deaths),
             "attribution, loop share": lambda: row_loop(few, contacts),
+            "hit model": lambda: fit_hits(deaths, touches, *asked, DelayPrior()),
             "chance level, 1000 shifts": lambda: attribution_chance(
-                deaths, touches, clock, "cancer", WINDOW_MIN, 1000, 1
+                deaths, touches, *asked, 1000, 1
             ),
+            "onsets": lambda: fit_rises(signals, INTERVAL_MIN, 30.0, "sigmoid", 0.95),
+            "onsets, curve_fit": lambda: generic_fits(signals),
             "Kaplan-Meier": lambda: kaplan_meier(cells),
             "Kaplan-Meier, lifelines": lambda: KaplanMeierFitter().fit(
                 cells.exit, cells.died, entry=cells.entry
@@ -165,6 +208,7 @@ def main() -> None:
     fitter = found["Kaplan-Meier, lifelines"][0]
     ratios = {
         "attribution": loop / found["attribution"][0],
+        "onsets": found["onsets, curve_fit"][0] / found["onsets"][0],
         "Kaplan-Meier": fitter / found["Kaplan-Meier"][0],
         "1000 bootstraps": 1000 * fitter / found["1000 bootstraps"][0],
     }

@@ -102,17 +102,18 @@ def attribution_chance(
     if dead.empty:
         return as_table(chance_row(rule, asked, None, None) for rule in RULES)
     counts, offset = candidates_by_shift(dead, touches, calibration, window_min)
-    length = np.diff(offset)
+    first, length = offset[:-1], np.diff(offset)
+    hits = [credited_by(rule, counts) for rule in RULES]
+    random = np.random.default_rng(seed)
+    null = np.empty((len(RULES), n_shifts))
+    for draw in range(n_shifts):  # one draw at a time: memory stays small
+        picked = first + random.integers(0, length)
+        null[:, draw] = [hit[picked].mean() for hit in hits]
     rows = []
-    for rule in RULES:
-        hit = credited_by(rule, counts)
-        share = np.add.reduceat(hit, offset[:-1], dtype=np.float64) / length
-        random = np.random.default_rng(seed)
-        null = np.empty(n_shifts)
-        for draw in range(n_shifts):  # one row at a time: memory stays small
-            null[draw] = hit[offset[:-1] + random.integers(0, length)].mean()
-        seen = hit[offset[:-1]]
-        rows.append(chance_row(rule, asked, seen, null, float(share.mean())))
+    for rule, hit, chance in zip(RULES, hits, null, strict=True):
+        share = np.add.reduceat(hit, first, dtype=np.float64) / length
+        row = chance_row(rule, asked, hit[first], chance, float(share.mean()))
+        rows.append(row)
     return as_table(rows)
 
 

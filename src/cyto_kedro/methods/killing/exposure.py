@@ -26,14 +26,23 @@ class Delay:
 
         ``x G_k(x) - mean G_{k+1}(x)`` with ``G_k`` of shape k, by parts.
         """
-        from scipy.special import gammainc
+        out = np.maximum(x - self.window_min, 0.0)
+        rising = (x > 0) & (x < self.window_min)
+        out[rising] = self._area(x[rising])
+        out[x >= self.window_min] += self._area(np.array([self.window_min]))[0]
+        return out
 
-        within = np.clip(x, 0.0, self.window_min)
-        scaled = within * self.shape / self.mean_min
-        area = within * gammainc(self.shape, scaled)
-        area -= self.mean_min * gammainc(self.shape + 1, scaled)
-        whole = gammainc(self.shape, self.window_min * self.shape / self.mean_min)
-        return area / whole + np.maximum(x - self.window_min, 0.0)
+    def _area(self, x: np.ndarray) -> np.ndarray:
+        from scipy.special import gammainc, gammaln
+
+        k, mean = self.shape, self.mean_min
+        scaled = x * k / mean
+        below = gammainc(k, scaled)
+        # G_{k+1} = G_k - x^k exp(-x) / Gamma(k + 1): half the work.
+        next_below = below - np.exp(k * np.log(scaled) - scaled - gammaln(k + 1))
+        whole = gammainc(k, self.window_min * k / mean)
+        area: np.ndarray = (x * below - mean * next_below) / whole
+        return area
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from cyto_kedro.methods.killing.touches import Touches
 _SHAPES = (1.0, 2.0, 4.0, 8.0)  # of the delay: spread / mean 1, .71, .5, .35
 _PRIOR_STEPS = np.linspace(-2.0, 2.0, 21)  # grid of the mean, in prior deviations
 _PSEUDO = 0.5  # deaths added to each cause: no cause is ever excluded for certain
-_ITERATIONS, _TOLERANCE = 500, 1e-9
+_ITERATIONS, _TOLERANCE = 500, 1e-7
 _NORMAL_95 = 1.959963984540054
 
 
@@ -63,13 +63,14 @@ class _Data:
     death: np.ndarray  # (P,)
     role: np.ndarray  # (P,)
     mass: np.ndarray  # (G, P) arrivals in the interval of death per unit of rate
+    arrivals: np.ndarray  # (R, G, D) the same, summed over stretches
     exposure: np.ndarray  # (G, R) arrivals while targets were at risk
 
     def total(self, rates: _Rates) -> np.ndarray:
         """(G, D) expected deaths in the interval of each death."""
         out = rates.background[:, None] * self.interval
-        for row, hits in zip(out, rates.hit[:, self.role] * self.mass, strict=True):
-            row += np.bincount(self.death, weights=hits, minlength=len(row))
+        for hit, arrivals in zip(rates.hit.T, self.arrivals, strict=True):
+            out += hit[:, None] * arrivals
         return out
 
 
@@ -154,7 +155,12 @@ def _sufficient(
         mass[index] = last[rows]
     interval = (exposure.end - exposure.before)[exposure.died]
     death, role = number[exposure.target[rows]], exposure.role[rows]
-    return _Data(interval, exposure.watched_min, death, role, mass, total), rows
+    arrivals = np.zeros((n_roles, len(delays), len(interval)))
+    for r, g in np.ndindex(n_roles, len(delays)):
+        weights = np.where(role == r, mass[g], 0.0)
+        arrivals[r, g] = np.bincount(death, weights, minlength=len(interval))
+    watched = exposure.watched_min
+    return _Data(interval, watched, death, role, mass, arrivals, total), rows
 
 
 def _estimate(data: _Data) -> _Rates:
@@ -166,11 +172,10 @@ def _estimate(data: _Data) -> _Rates:
     rates = _Rates(np.full(len(safe), start), np.where(known, 0.5 * n / safe, 0.0))
     if not n:
         return rates
-    pick = np.equal.outer(data.role, np.arange(known.shape[1])).astype(np.float64)
     for _ in range(_ITERATIONS):
         total = data.total(rates)
         alone = rates.background * (data.interval / total).sum(axis=1)
-        hits = rates.hit * ((data.mass / total[:, data.death]) @ pick)
+        hits = rates.hit * (data.arrivals / total).sum(axis=2).T
         background = (alone + _PSEUDO) / data.watched
         hit = np.where(known, (hits + _PSEUDO) / safe, 0.0)
         moved = np.abs(background / rates.background - 1).max()
