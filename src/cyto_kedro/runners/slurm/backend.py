@@ -44,6 +44,10 @@ _GRACE = 3.0
 _SUBMIT_TRIES = 10
 
 
+class _Unanswered(SubmitLimit):
+    """It may yet turn out to be there: the same batch is looked for by its name."""
+
+
 @dataclass
 class SlurmBackend:
     """The SLURM side of a run.
@@ -112,10 +116,16 @@ class SlurmBackend:
         """One ``scancel`` for all jobs of the run that may still be there."""
         self.held.clear()
         jobs = sorted({batch.job for batch in self.batches if batch.job})
-        if jobs:
-            self.cluster.cancel(jobs)
-            self.journal.add("cancelled", jobs=jobs)
         self.batches.clear()
+        if not jobs:
+            return
+        try:
+            self.cluster.cancel(jobs)
+        except StatusUnavailable as exc:
+            # Why the run ends is what the user is to see, this beside it.
+            logger.error("%s", exc)
+        else:
+            self.journal.add("cancelled", jobs=jobs)
 
     def summary(self) -> str:
         """One line on the jobs, by the last answer of the cluster."""
@@ -142,7 +152,7 @@ class SlurmBackend:
         attempt: int,
     ) -> None:
         if self._max_array is None:
-            self._max_array = self.cluster.max_array_size()
+            self._max_array = min(self.cluster.max_array_size(), self.config.max_jobs)
         for batch in batches_of(stage, plan, resources, units, self._max_array):
             self._count += 1
             batch.attempt = attempt
@@ -161,10 +171,20 @@ class SlurmBackend:
                 self._submit(batch)
             except SubmitLimit as exc:
                 logger.warning("The submit limit is reached, waiting: %s", exc.what)
-                self.held.appendleft(batch)
+                self._hold(batch, exc)
                 self._not_before = self.clock() + self._interval
                 return
             self._not_before = self.clock() + self.config.submit_interval
+
+    def _hold(self, batch: Batch, why: SubmitLimit) -> None:
+        """Back to the front; in halves if it is more than would ever be admitted."""
+        alone = not self.batches and not isinstance(why, _Unanswered)
+        if not alone or len(batch.tasks) == 1:
+            self.held.appendleft(batch)
+            return
+        self._max_array = -(-len(batch.tasks) // 2)
+        units = [unit for task in batch.tasks for unit in task]
+        self._enqueue(batch.stage, batch.plan, batch.resources, units, batch.attempt)
 
     def _submit(self, batch: Batch) -> None:
         script = self.journal.specs / f"{batch.name}.sh"
@@ -186,19 +206,19 @@ class SlurmBackend:
         """Id of a job whose submission was not answered.
 
         Raises:
-            SubmitLimit: It is not there: to be submitted again later.
+            _Unanswered: It is not there: to be submitted again later.
             SubmitTimeout: For the last time.
         """
         try:
             found = self.cluster.find(batch.name)
         except StatusUnavailable as exc:
-            raise SubmitLimit(timeout.what) from exc
+            raise _Unanswered(timeout.what) from exc
         if found:
             return found[0]
         batch.unanswered += 1
         if batch.unanswered >= _SUBMIT_TRIES:
             raise timeout
-        raise SubmitLimit(timeout.what)
+        raise _Unanswered(timeout.what)
 
     def _results(self) -> list[UnitResult]:
         """Results that lie there by now."""
@@ -221,10 +241,14 @@ class SlurmBackend:
         """One query for all jobs; the less happens, the rarer."""
         if not self.batches or self.clock() - self._asked < self._interval:
             return
-        jobs = [batch.job for batch in self.batches if batch.job]
+        tasks = [
+            batch.task_id(index)
+            for batch in self.batches
+            for index in batch.open_tasks()
+        ]
         self._asked = self.clock()
         try:
-            new = self.cluster.states(jobs)
+            new = self.cluster.states(tasks)
         except StatusUnavailable as exc:
             # Nothing is known: that is no news about any job.
             logger.warning("The cluster does not answer, waiting: %s", exc.what)

@@ -15,9 +15,6 @@ from cyto_kedro.runners.units import Base, Spec, Unit, read_result
 logger = logging.getLogger(__name__)
 
 _LOST_POLLS = 3
-LIVE = frozenset({"PENDING", "RUNNING", "COMPLETING", "REQUEUED", "SUSPENDED"})
-# SLURM starts these again by itself, under the same id.
-_WAIT = frozenset({"PREEMPTED"})
 
 
 @dataclass
@@ -93,7 +90,7 @@ class Batch:
         """Note which tasks are not alive any more."""
         for index in self.open_tasks():
             state = states.get(self.task_id(index))
-            if state is not None and state.state in LIVE | _WAIT:
+            if state is not None and state.alive:
                 self.ended.pop(index, None)
                 self._unknown.pop(index, None)
                 continue
@@ -157,7 +154,7 @@ def live_batches(
             continue
         for index in list(batch.open_tasks()):
             state = states.get(batch.task_id(index))
-            if state is None or state.state not in LIVE | _WAIT:
+            if state is None or not state.alive:
                 batch.take(index)
         for unit in list(batch.open_units()):
             if read_result(journal.results, unit) is not None:

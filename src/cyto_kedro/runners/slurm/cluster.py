@@ -24,6 +24,15 @@ from cyto_kedro.runners.slurm.parsing import (
     scontrol_states,
     squeue_states,
 )
+from cyto_kedro.runners.slurm.submission import (
+    UNANSWERED,
+    SubmitLimit,
+    SubmitRefused,
+    SubmitTimeout,
+    job_id,
+    passes,
+    sbatch_command,
+)
 
 __all__ = [
     "Cluster",
@@ -35,43 +44,14 @@ __all__ = [
     "sbatch_command",
 ]
 
-# A limit on how much may be queued: it passes, other refusals do not.
-_LIMITS = (
-    "AssocMaxSubmitJobLimit",
-    "QOSMaxSubmitJobPerUserLimit",
-    "MaxSubmitJobs",
-    "Job violates accounting/QOS policy (job submit limit",
-    "Resource temporarily unavailable",
-    "Slurm temporarily unable to accept job",
-    "job count limit",
-    "MaxJobCount",
-)
-_GONE = "Invalid job id"
-_ENDED = frozenset({"FAILED", "COMPLETED"})
-
-
-class SubmitLimit(CytoError):
-    """The cluster takes no more jobs for now."""
-
-
-class SubmitTimeout(CytoError):
-    """``sbatch`` did not answer: the job may be there or not."""
-
-
-class SubmitRefused(CytoError):
-    """``sbatch`` refused the job for good."""
+_GONE = ("Invalid job id", "Job/step already completing or completed")
+_FAILED = "FAILED"
+# How far back the accounting is asked for a name; by itself it looks at today only.
+_SINCE = "now-30days"
 
 
 class StatusUnavailable(CytoError):
     """The controller does not answer: nothing is known about any job."""
-
-
-def sbatch_command(script: Path, array: str | None, name: str) -> list[str]:
-    """The submission as typed."""
-    command = ["sbatch", "--parsable", f"--job-name={name}"]
-    if array is not None:
-        command.append(f"--array={array}")
-    return [*command, str(script)]
 
 
 @dataclass
@@ -84,6 +64,9 @@ class Cluster:
 
     timeout: float = 30.0
     queries: int = field(default=0, init=False)
+    _verdicts: dict[tuple[str, float | None], TaskState] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     def available(self) -> bool:
         """Whether there is a SLURM that answers."""
@@ -108,17 +91,17 @@ class Cluster:
         except subprocess.TimeoutExpired as exc:
             # While the queue is full, sbatch itself waits and tries again.
             said = (exc.stderr or b"").decode(errors="replace")
-            if any(text in said for text in _LIMITS):
+            if passes(said):
                 raise SubmitLimit(said.strip().splitlines()[-1], where=name) from exc
             raise SubmitTimeout(
                 f"sbatch did not answer within {self.timeout:g} s", where=name
             ) from exc
         if done.returncode == 0:
-            return done.stdout.strip().split(";")[0]
+            return job_id(done.stdout, name)
         message = done.stderr.strip()
-        if any(text in message for text in _LIMITS):
+        if passes(message):
             raise SubmitLimit(message, where=name)
-        if "Unable to contact" in message or "Socket timed out" in message:
+        if any(text in message for text in UNANSWERED):
             raise SubmitTimeout(message, where=name)
         raise SubmitRefused(
             message or f"sbatch ended with exit code {done.returncode}",
@@ -129,72 +112,97 @@ class Cluster:
 
     def find(self, name: str) -> list[str]:
         """Ids of jobs with this unique name, newest first."""
-        asked = self._ask("squeue", "-h", "-t", "all", "-n", name, "-o", "%A")
+        # %F: the array's own id; each of its tasks has one more.
+        asked = self._ask("squeue", "-h", "-t", "all", "-n", name, "-o", "%F")
         found = set(asked.stdout.split())
         if not found and self.accounting:
-            since = self._ask(
-                "sacct", "-X", "-n", "-P", f"--name={name}", "-o", "JobID"
+            told = self._ask(
+                "sacct", "-X", "-n", "-P", "-S", _SINCE, f"--name={name}", "-o", "JobID"
             )
-            found = {line.split("_")[0] for line in since.stdout.split()}
+            found = {line.split("_")[0] for line in told.stdout.split()}
         return sorted(found, key=_number, reverse=True)
 
-    def states(self, jobs: Iterable[str]) -> dict[str, TaskState]:
+    def states(self, ids: Iterable[str]) -> dict[str, TaskState]:
         """All tasks of these jobs by id, ``123_4``: one question for all.
 
-        What the queue has forgotten is asked of the accounting, where there is one. A
-        task of which nobody knows is missing from the answer.
+        Tasks that failed since the last answer cost one more per job, once: the queue
+        does not tell a task killed for memory from one that failed. Tasks that the
+        queue has forgotten are asked of the accounting, where there is one.
+
+        Args:
+            ids: Jobs (``123``), or tasks (``123_4``) that are to be in the answer.
+
+        Returns:
+            By task. One of which nobody knows the end is missing.
 
         Raises:
             StatusUnavailable: Nothing is known, which is not the same.
         """
-        wanted = sorted(set(jobs), key=_number)
-        if not wanted:
+        named = set(ids)
+        jobs = {name.split("_")[0] for name in named}
+        if not jobs:
             return {}
-        listed = ",".join(wanted)
         found = squeue_states(
             self._ask(
-                "squeue", "-h", "-r", "-t", "all", "-j", listed, "-o", SQUEUE_FORMAT
+                *("squeue", "-h", "-r", "-t", "all"),
+                *("-j", _listed(jobs), "-o", SQUEUE_FORMAT),
             ).stdout
         )
-        ended = [task for task, state in found.items() if state.state in _ENDED]
-        known = {task.split("_")[0] for task in found}
-        if self.accounting:
-            if ended or known != set(wanted):
-                told = self._ask(
-                    "sacct", "-X", "-n", "-P", "-j", listed, "-o", SACCT_FORMAT
-                ).stdout
-                found = sacct_states(told) | {
-                    task: state
-                    for task, state in found.items()
-                    if state.state not in _ENDED
-                }
-        elif any(found[task].state == "FAILED" for task in ended):
-            # The queue does not tell a task killed for memory from one that failed.
-            jobs_failed = {t.split("_")[0] for t in ended if found[t].state == "FAILED"}
-            for job in sorted(jobs_failed, key=_number):
-                found |= {
-                    task: state
-                    for task, state in scontrol_states(
-                        self._ask("scontrol", "show", "job", "-o", job).stdout
-                    ).items()
-                    if task in found and found[task].state == "FAILED"
-                }
+        self._judge(found)
+        gone = named - found.keys() - {task.split("_")[0] for task in found}
+        if gone and self.accounting:
+            forgotten = _listed({name.split("_")[0] for name in gone})
+            told = self._ask(
+                *("sacct", "-X", "-n", "-P", "-j", forgotten, "-o", SACCT_FORMAT)
+            ).stdout
+            # What only the accounting believes to be alive, is not, or not yet noted.
+            ended = {t: s for t, s in sacct_states(told).items() if not s.alive}
+            found = ended | found
         return found
 
+    def _judge(self, found: dict[str, TaskState]) -> None:
+        """Replace what the queue says of failed tasks by what the controller knows."""
+        new = {
+            task
+            for task, state in found.items()
+            if state.state == _FAILED and (task, state.started) not in self._verdicts
+        }
+        for job in sorted({task.split("_")[0] for task in new}, key=_number):
+            told = scontrol_states(
+                self._ask("scontrol", "show", "job", "-o", job).stdout
+            )
+            for task in new & told.keys():
+                self._verdicts[task, found[task].started] = told[task]
+        for task, state in found.items():
+            if state.state == _FAILED:
+                found[task] = self._verdicts.get((task, state.started), state)
+
     def cancel(self, jobs: Iterable[str]) -> None:
-        """Cancel jobs with one command; those that ended are no error."""
+        """Cancel jobs with one command; those that ended are no error.
+
+        Raises:
+            StatusUnavailable: It is not known whether they were cancelled.
+        """
         wanted = sorted(set(jobs), key=_number)
-        if wanted:
-            self._run("scancel", *wanted)
+        if not wanted:
+            return
+        try:
+            self._ask("scancel", *wanted)
+        except StatusUnavailable as exc:
+            raise StatusUnavailable(
+                f"Jobs may still be there: {exc.what}",
+                fix=f"once the cluster answers: scancel {' '.join(wanted)}",
+            ) from exc
 
     def partitions(self) -> dict[str, PartitionLimit]:
-        """Limits by partition."""
-        return partition_limits(self._ask("sinfo", "-h", "-o", SINFO_FORMAT).stdout)
+        """Limits by partition, hidden ones included: jobs may be sent there."""
+        told = self._ask("sinfo", "-a", "-h", "-o", SINFO_FORMAT).stdout
+        return partition_limits(told)
 
     def max_array_size(self) -> int:
-        """Largest number of tasks of one array."""
+        """Largest number of tasks of one array whose indices begin at 0."""
         value = config_value(self._config, "MaxArraySize")
-        return max(1, int(value) - 1) if value and value.isdigit() else 1000
+        return max(1, int(value)) if value and value.isdigit() else 1000
 
     @property
     def accounting(self) -> bool:
@@ -214,7 +222,7 @@ class Cluster:
             raise StatusUnavailable(
                 f"{command[0]} did not answer within {self.timeout:g} s"
             ) from exc
-        if done.returncode != 0 and _GONE not in done.stderr:
+        if done.returncode != 0 and not any(text in done.stderr for text in _GONE):
             raise StatusUnavailable(done.stderr.strip() or f"{command[0]} failed")
         return done
 
@@ -223,10 +231,15 @@ class Cluster:
             command,
             capture_output=True,
             text=True,
+            errors="replace",
             timeout=self.timeout,
             check=False,
             env=clean_environment(),
         )
+
+
+# Options of the commands, and what describes the surrounding job.
+_SETTING = re.compile(r"^(SLURM|SBATCH|SQUEUE|SACCT|SINFO|SCANCEL|SCONTROL)_")
 
 
 def clean_environment() -> dict[str, str]:
@@ -234,10 +247,14 @@ def clean_environment() -> dict[str, str]:
     return {
         key: value
         for key, value in os.environ.items()
-        if key == "SLURM_CONF" or not re.match(r"^(SLURM|SBATCH|SQUEUE|SACCT)_", key)
+        if key == "SLURM_CONF" or not _SETTING.match(key)
     }
 
 
 def _number(job: str) -> int:
     match = re.match(r"\d+", job)
     return int(match[0]) if match else 0
+
+
+def _listed(jobs: Iterable[str]) -> str:
+    return ",".join(sorted(jobs, key=_number))

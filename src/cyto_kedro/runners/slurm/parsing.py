@@ -17,9 +17,30 @@ SACCT_FORMAT = "JobID,State,ExitCode,NodeList,Submit,Start,End,Reason"
 SINFO_FORMAT = "%P|%a|%l|%D|%G|%m|%c"
 
 _KILLED = frozenset({137, 9})
+_ENDLESS = frozenset({"infinite", "n/a", "UNLIMITED"})
 _ARRAY = re.compile(r"^(\d+)_\[([^\]%]+)(?:%\d+)?\]$")
 # What one state is called here: suffixes (CANCELLED by 0) and flavours are dropped.
-_SAME = {"BOOT_FAIL": "NODE_FAIL", "DEADLINE": "TIMEOUT", "CONFIGURING": "PENDING"}
+_SAME = {
+    "BOOT_FAIL": "NODE_FAIL",
+    "CONFIGURING": "PENDING",
+    "DEADLINE": "TIMEOUT",
+    "EXPEDITING": "PENDING",
+    "LAUNCH_FAILED": "NODE_FAIL",
+    "POWER_UP_NODE": "PENDING",
+    "RECONFIG_FAIL": "NODE_FAIL",
+    "REQUEUE_FED": "PENDING",
+    "REQUEUE_HOLD": "PENDING",
+    "RESIZING": "RUNNING",
+    "RESV_DEL_HOLD": "PENDING",
+    "REVOKED": "CANCELLED",
+    "SIGNALING": "RUNNING",
+    "SPECIAL_EXIT": "PENDING",
+    "STAGE_OUT": "COMPLETING",
+    "STOPPED": "SUSPENDED",
+}
+_LIVE = frozenset(
+    {"PENDING", "RUNNING", "COMPLETING", "REQUEUED", "SUSPENDED", "PREEMPTED"}
+)
 
 
 @dataclass(frozen=True)
@@ -34,6 +55,11 @@ class TaskState:
     submitted: float | None = None
     started: float | None = None
     ended: float | None = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether SLURM will go on with it by itself, under the same id."""
+        return self.state in _LIVE
 
 
 def squeue_states(text: str) -> dict[str, TaskState]:
@@ -72,7 +98,8 @@ def sacct_states(text: str) -> dict[str, TaskState]:
         for task in task_ids(name):
             found[task] = TaskState(
                 state=told,
-                reason=_text(reason),
+                # Once it ran, this is still why it waited before.
+                reason=None if _time(started) else _text(reason),
                 node=_text(node),
                 exit_code=int(number) if number.isdigit() else None,
                 signal=int(signal) if signal.isdigit() else None,
@@ -119,21 +146,16 @@ def partition_limits(text: str) -> dict[str, PartitionLimit]:
             continue
         name, up, limit, count, gres, mem, cpus = parts
         name = name.rstrip("*")
+        before = found.get(name, PartitionLimit(nodes_up=0))
         models = frozenset(re.findall(r"gpu:([A-Za-z][^:,()]*)", gres))
-        before = found.get(name)
-        if before is not None:
-            models |= before.gres_models
+        gpu = "gpu" in gres or before.kind == "gpu"
         found[name] = PartitionLimit(
-            max_time_s=None if limit == "infinite" else parse_time(limit),
-            kind="gpu" if "gpu" in gres or (before and before.kind == "gpu") else "cpu",
-            gres_models=models,
-            max_mem_mib=max(
-                parse_mem(mem.rstrip("+") + "M"),
-                before.max_mem_mib or 0 if before else 0,
-            ),
-            max_cpus=max(int(cpus.rstrip("+")), before.max_cpus or 0 if before else 0),
-            nodes_up=(int(count) if up == "up" else 0)
-            + (before.nodes_up if before else 0),
+            max_time_s=None if limit in _ENDLESS else parse_time(limit),
+            kind="gpu" if gpu else "cpu",
+            gres_models=models | before.gres_models,
+            max_mem_mib=max(parse_mem(mem.rstrip("+")), before.max_mem_mib or 0),
+            max_cpus=max(int(cpus.rstrip("+")), before.max_cpus or 0),
+            nodes_up=(int(count) if up == "up" else 0) + (before.nodes_up or 0),
         )
     return found
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
 from cyto_kedro.core.errors import ConfigError
 from cyto_kedro.runners.resources import Resources, mem_text, time_text
+
+_PLAIN = re.compile(r"^[\w%./:=,@+-]*$")
 
 
 def render(
@@ -22,7 +25,9 @@ def render(
 
     The environment of the driver goes along (modules that the user loaded), without the
     variables of a surrounding job. ``--requeue``: a unit may be done twice, its result
-    is the same.
+    is the same. No ``--signal``: units are done or not, nothing is to be saved in a
+    last minute, and SLURM's own SIGTERM reaches the worker that ``exec`` put in place
+    of the shell.
 
     Args:
         resources: What to ask for.
@@ -32,34 +37,42 @@ def render(
         workdir: Working directory.
 
     Raises:
-        ConfigError: A path that SLURM's files cannot hold.
+        ConfigError: A path or value that an ``#SBATCH`` line cannot hold.
     """
-    for path in (log, workdir):
-        if "\n" in str(path) or '"' in str(path):
-            raise ConfigError(
-                "SLURM cannot take a path with a line break or a quotation mark",
-                where=str(path),
-                fix="rename the folder",
-            )
+    extra = dict(resources.extra)
+    without = (*resources.exclude, *extra.pop("exclude", "").split(","))
+    # In names of logs, '%' begins what SLURM fills in; folders mean themselves.
+    logs = f"{str(log.parent).replace('%', '%%')}/{log.name}"
     options = {
         "partition": resources.partition,
         "cpus-per-task": str(resources.cpus_per_task),
         "mem": mem_text(resources.mem_mib),
         "time": time_text(resources.time_s),
         "gres": resources.gres,
-        "exclude": ",".join(resources.exclude) or None,
-        "output": f'"{log}"',
-        "chdir": f'"{workdir}"',
+        "exclude": ",".join(dict.fromkeys(filter(None, without))) or None,
+        "output": logs,
+        "chdir": str(workdir),
         "open-mode": "append",
         "kill-on-invalid-dep": "yes",
         "requeue": "",
-        **dict(resources.extra),
+        **extra,
     }
     lines = ["#!/bin/bash"]
     for key, value in options.items():
         if value is not None:
-            lines.append(f"#SBATCH --{key}" + (f"={value}" if value else ""))
+            lines.append(f"#SBATCH --{key}" + (f"={_quoted(value)}" if value else ""))
     lines += ["", "set -euo pipefail"]
     lines += [f"export {key}={shlex.quote(value)}" for key, value in env.items()]
     lines.append(f"exec {shlex.join(command)}")
     return "\n".join(lines) + "\n"
+
+
+def _quoted(value: str) -> str:
+    """A value as sbatch reads it from an ``#SBATCH`` line."""
+    if re.search(r'[\n\r"\\]', value):
+        raise ConfigError(
+            "SLURM cannot take a line break, a quotation mark or a backslash here",
+            where=value,
+            fix="rename the folder, or change the value in slurm.yml (extra)",
+        )
+    return value if _PLAIN.match(value) else f'"{value}"'
