@@ -1,136 +1,214 @@
-"""Drift of synthetic movies: error and time against scikit-image, optionally ANTs.
+"""Registration of pairs: error over the field and time, beside scikit-image and ANTs.
 
-Spots are evaluated at their exact positions (no resampling), with noise. Each frame is
-registered to the first one by every method, interleaved frame by frame.
+Spots are evaluated at their exact positions (no resampling), with noise. Each pair is
+registered by every method, interleaved. Time is the processor's, which other programs
+on the machine change little, on the shifts; one thread each, imports and warm-up not
+counted.
+
+    python benchmarks/registration.py [--ants] [--update-docs]
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
-import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
+
+# Waiting threads of the linear algebra would count as work.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import numpy as np
 from skimage.registration import phase_cross_correlation
 
 from cyto_kedro.core.parallel import set_workers
-from cyto_kedro.methods.preprocessing.drift import PhaseCorrelation, phase_correlation
+from cyto_kedro.methods.preprocessing import _ants
+from cyto_kedro.methods.preprocessing.drift import REGISTRATIONS
+from cyto_kedro.methods.preprocessing.warps import Transform
 
-Method = Callable[[np.ndarray, np.ndarray], np.ndarray]
+DOCS = Path(__file__).resolve().parents[1] / "docs" / "methods" / "preprocessing.md"
+BEGIN, END = "<!-- registration:begin -->", "<!-- registration:end -->"
+
+#: Where what lies at (N, 2) places (y, x) of the reference lies in the frame.
+Motion = Callable[[np.ndarray], np.ndarray]
+Method = Callable[[np.ndarray, np.ndarray], Transform]
 
 
-def synthetic(
-    frames: int, size: int, noise: float, motion: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Movie and its true shifts; half of the spots walk by ``motion`` px per frame."""
-    rng = np.random.default_rng(0)
-    count = max(20, size * size // 2000)
+def motions(size: int, seed: int) -> dict[str, Motion]:
+    """A shift; a rotation with scale and shift; a wave with shift."""
+    rng = np.random.default_rng(seed)
+    shift, sign = rng.uniform(-15, 15, 2), rng.choice([-1, 1])
+    angle, scale, phase = np.deg2rad(sign * 1.5), 1.01, rng.uniform(0, 2 * np.pi)
+    matrix = scale * np.array(
+        [[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]]
+    )
+    middle = (size - 1) / 2
+
+    def wave(places: np.ndarray) -> np.ndarray:
+        bent = 4 * np.sin(2 * np.pi * places[:, ::-1] / 600 + phase)
+        return places + bent + 0.3 * shift
+
+    return {
+        "shift": lambda places: places + shift,
+        "rotation and scale": lambda p: (p - middle) @ matrix + middle + 0.5 * shift,
+        "wave": wave,
+    }
+
+
+def pair(size: int, motion: Motion, noise: float, seed: int) -> np.ndarray:
+    """(2, Y, X) uint16: the reference and the frame."""
+    rng = np.random.default_rng(seed)
+    count = max(20, size * size // 1500)
     places = rng.uniform(-40, size + 40, (count, 2))
     radii, heights = rng.uniform(4, 9, count), rng.uniform(80, 300, count)
-    shifts = np.vstack([[0, 0], rng.uniform(-15, 15, (frames - 1, 2))])
     grid = np.arange(size)
-    movie = np.empty((frames, size, size), np.uint16)
-    for frame, shift in enumerate(shifts):
-        y, x = (places - shift).T
+    film = np.empty((2, size, size), np.uint16)
+    for frame, at in enumerate((places, motion(places))):
+        y, x = at.T
         along_y = np.exp(-((grid - y[:, None]) ** 2) / (2 * radii[:, None] ** 2))
         along_x = np.exp(-((grid - x[:, None]) ** 2) / (2 * radii[:, None] ** 2))
         image = 100 + (along_y * heights[:, None]).T @ along_x
-        image += rng.normal(0, noise, image.shape)
-        movie[frame] = np.clip(np.rint(image), 0, 65535)
-        places[::2] += rng.normal(0, motion, places[::2].shape)
-    return movie, shifts
+        film[frame] = np.rint(image + rng.normal(0, noise, image.shape)).clip(0, 65535)
+    return film
 
 
-def ours(rounds: int) -> Method:
-    """Our estimate for a pair; the reference's preparation is counted too."""
-    options = PhaseCorrelation(reference="first", robust_rounds=rounds)
+def ours(name: str, **options: object) -> Method:
+    """A registered method on two frames; the reference's preparation is counted too."""
+    method = REGISTRATIONS[name]
+    chosen = method.options.model_validate({"reference": "first"} | options)
 
-    def method(reference: np.ndarray, frame: np.ndarray) -> np.ndarray:
-        return phase_correlation(np.stack([reference, frame]), options).shifts[1]
+    def register(reference: np.ndarray, frame: np.ndarray) -> Transform:
+        film = np.stack([reference, frame])
+        return method.estimate(film, chosen).filled()[1]
 
-    return method
+    return register
 
 
 def scikit_image(normalization: str | None) -> Method:
     """``phase_cross_correlation`` with upsampling 20."""
 
-    def method(reference: np.ndarray, frame: np.ndarray) -> np.ndarray:
-        return phase_cross_correlation(
+    def register(reference: np.ndarray, frame: np.ndarray) -> Transform:
+        found = phase_cross_correlation(
             reference, frame, upsample_factor=20, normalization=normalization
         )[0]
+        return Transform((float(found[0]), float(found[1])))
 
-    return method
+    return register
 
 
-def ants_translation() -> Method:
-    """ANTs translation, one thread like ours, seeded; the import is not timed."""
-    import ants
+def ants_directly(reference: np.ndarray, frame: np.ndarray) -> Transform:
+    """ANTs' translation with its defaults, on whole frames as they are."""
+    library = _ants.library()
+    fixed, moving = (
+        library.from_numpy(each.astype(np.float32)) for each in (reference, frame)
+    )
+    with _ants.reproducible(1) as folder:
+        found = library.registration(
+            fixed, moving, type_of_transform="Translation", outprefix=f"{folder}/"
+        )
+        numbers = library.read_transform(found["fwdtransforms"][0]).parameters
+    return Transform((-float(numbers[-2]), -float(numbers[-1])))
 
-    ants.config.set_ants_deterministic(seed_value=1)
 
-    def method(reference: np.ndarray, frame: np.ndarray) -> np.ndarray:
-        fixed = ants.from_numpy(reference.astype(np.float32))
-        moving = ants.from_numpy(frame.astype(np.float32))
-        with tempfile.TemporaryDirectory() as folder:
-            found = ants.registration(
-                fixed,
-                moving,
-                type_of_transform="Translation",
-                outprefix=f"{folder}/",
-            )
-            transform = ants.read_transform(found["fwdtransforms"][0])
-        return -np.asarray(transform.parameters)[-2:]
+def methods(with_ants: bool) -> dict[str, Method]:
+    """Every method by its name in the table; ours first."""
+    found = {
+        "`phase_correlation`": ours("phase_correlation"),
+        "`block_correlation` rigid": ours("block_correlation", transform="rigid"),
+        "`block_correlation` affine": ours("block_correlation", transform="affine"),
+        "`block_correlation` deformable": ours(
+            "block_correlation", transform="deformable"
+        ),
+        "scikit-image, not normalised": scikit_image(None),
+        "scikit-image, phase": scikit_image("phase"),
+    }
+    if with_ants:
+        for kind in ("translation", "rigid", "affine", "syn"):
+            found[f"`ants` {kind}"] = ours("ants", transform=kind)
+        found["ANTs translation, called directly"] = ants_directly
+    return found
 
-    return method
+
+def error_px(transform: Transform, motion: Motion, size: int) -> float:
+    """Root mean square over the field of where pixels are read and where they lie."""
+    line = np.arange(8, size - 8, 8)
+    rows, columns = (axis.ravel() for axis in np.meshgrid(line, line, indexing="ij"))
+    read = transform.sources((size, size))[:, rows, columns].T
+    apart = read - motion(np.stack([rows, columns], axis=1).astype(float))
+    return float(np.sqrt(np.mean(np.sum(apart**2, axis=1))))
+
+
+def measured(given: argparse.Namespace) -> tuple[dict[str, dict], dict[str, list]]:
+    """Errors in px by method and motion, and seconds by method."""
+    chosen = methods(given.ants)
+    small = pair(128, motions(128, 0)["shift"], given.noise, 0)
+    for method in chosen.values():
+        method(*small)
+    errors: dict[str, dict[str, list[float]]] = {name: {} for name in chosen}
+    seconds: dict[str, list[float]] = {name: [] for name in chosen}
+    for seed in range(given.pairs):
+        for kind, motion in motions(given.size, seed).items():
+            film = pair(given.size, motion, given.noise, seed)
+            for name, method in chosen.items():
+                start = time.process_time()
+                found = method(film[0], film[1])
+                if kind == "shift":
+                    seconds[name].append(time.process_time() - start)
+                error = error_px(found, motion, given.size)
+                errors[name].setdefault(kind, []).append(error)
+    return errors, seconds
+
+
+def as_markdown(
+    errors: dict[str, dict[str, list[float]]], seconds: dict[str, list[float]]
+) -> str:
+    """One line per method; errors as rms over pairs, time as ratio to the first."""
+    kinds = list(next(iter(errors.values())))
+    base = statistics.median(next(iter(seconds.values())))
+    lines = [
+        "| rms px over the field | " + " | ".join(kinds) + " | processor time |",
+        "|---|" + "---:|" * (len(kinds) + 1),
+    ]
+    for name, found in errors.items():
+        cells = [f"{np.sqrt(np.mean(np.square(found[kind]))):.3f}" for kind in kinds]
+        ratio = statistics.median(seconds[name]) / base
+        lines.append(f"| {name} | " + " | ".join(cells) + f" | {ratio:.1f} |")
+    return "\n".join(lines)
+
+
+def update_docs(text: str, table: str) -> str:
+    """The page with the block between the markers replaced.
+
+    Raises:
+        ValueError: The markers are missing or out of order.
+    """
+    head, begun, rest = text.partition(BEGIN)
+    _, ended, tail = rest.partition(END)
+    if not (begun and ended):
+        raise ValueError(f"the page needs a line {BEGIN} and, below it, {END}")
+    return f"{head}{BEGIN}\n{table}\n{END}{tail}"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--frames", type=int, default=6)
-    parser.add_argument("--size", type=int, default=1200)
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--pairs", type=int, default=3, help="pairs per motion")
+    parser.add_argument("--size", type=int, default=1024)
     parser.add_argument("--noise", type=float, default=40.0)
-    parser.add_argument("--motion", type=float, default=0.0)
-    parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--ants", action="store_true", help="also with ANTs")
+    parser.add_argument("--update-docs", action="store_true")
     given = parser.parse_args()
-
-    set_workers(given.workers)
-    movie, truth = synthetic(given.frames, given.size, given.noise, given.motion)
-    methods: dict[str, Method] = {
-        "ours": ours(4),
-        "ours, not robust": ours(0),
-        "skimage none": scikit_image(None),
-        "skimage phase": scikit_image("phase"),
-    }
-    if given.ants:
-        methods["ANTs translation"] = ants_translation()
-    seconds: dict[str, list[float]] = {name: [] for name in methods}
-    errors: dict[str, list[np.ndarray]] = {name: [] for name in methods}
-    for method in methods.values():
-        method(movie[0], movie[1])  # warm-up
-    for frame in range(1, len(movie)):
-        for name, method in methods.items():
-            start = time.perf_counter()
-            found = method(movie[0], movie[frame])
-            seconds[name].append(time.perf_counter() - start)
-            errors[name].append(found - truth[frame])
-    start = time.perf_counter()
-    phase_correlation(movie, PhaseCorrelation())
-    streamed = (time.perf_counter() - start) / len(movie)
-
-    base = statistics.median(seconds["ours"])
-    print(f"{movie.shape}, noise {given.noise}, half moving {given.motion} px/frame")
-    print(f"{'pair to pair':18s} {'s/frame':>8s} {'x ours':>7s} {'rms px':>8s} max px")
-    for name, values in seconds.items():
-        error = np.array(errors[name])
-        print(
-            f"{name:18s} {statistics.median(values):8.3f} "
-            f"{statistics.median(values) / base:7.1f} "
-            f"{np.sqrt(np.mean(error**2)):8.3f} {np.abs(error).max():6.3f}"
-        )
-    print(f"whole movie, running template: {streamed:.3f} s/frame")
+    set_workers(1)
+    table = (
+        f"`benchmarks/registration.py{' --ants' if given.ants else ''}`: "
+        f"{given.size} x {given.size} px, {given.pairs} pairs each, noise of "
+        f"{given.noise:g} on cells of 80 to 300 grey values, one thread.\n\n"
+        + as_markdown(*measured(given))
+    )
+    print(table)
+    if given.update_docs:
+        DOCS.write_text(update_docs(DOCS.read_text("utf-8"), table), "utf-8")
 
 
 if __name__ == "__main__":

@@ -39,6 +39,7 @@ from cyto_kedro.methods.preprocessing.warps import (
 )
 
 _ROUNDS = 6
+_ROUNDS_OF_FIELDS = 3  # further ones follow the noise and gain nothing
 _CONVERGED_PX = 0.01
 
 
@@ -106,7 +107,7 @@ class _Blocks:
     ) -> Transform | None:
         """Transform of ``moving`` onto ``fixed``; None where too few blocks tell."""
         current, places = guess, guess.sources(self._shape)
-        for _ in range(_ROUNDS):
+        for _ in range(_ROUNDS_OF_FIELDS if self._deforms else _ROUNDS):
             at, moves = self._displacements(fixed, moving, current)
             if len(at) < 2 * LEAST_PLACES[self._kind]:
                 return None

@@ -66,6 +66,7 @@ def energy(frequencies: np.ndarray, weights: np.ndarray) -> float:
     return float(np.sum(power * weights, dtype=np.float64))
 
 
+@lru_cache(maxsize=64)
 def _window(size: int, centre: float, taper: float) -> np.ndarray:
     """Tapered cosine window of a side, displaced by ``centre`` px."""
     place = (np.arange(size) + 0.5 - centre) / size
