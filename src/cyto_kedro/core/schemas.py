@@ -541,7 +541,7 @@ ATTRIBUTION_CHANCE = TableSpec(
     {
         "target": NAME,
         "method": Col("object", "", "what was shifted: time_shift or position_shift"),
-        "rule": Col("object", "", "any (nearest, shared) or exclusive candidate"),
+        "rule": Col("object", "", "any (nearest, shared), exclusive or hazard"),
         "window_min": _number("min", "attribution window", 0),
         "n_deaths": _count("deaths"),
         "n_attributed": _count("deaths that the rule gives to somebody"),
@@ -549,7 +549,9 @@ ATTRIBUTION_CHANCE = TableSpec(
         "expected_fraction": _number("", "the same by chance, mean of all shifts", 0),
         "expected_low": _number("", "2.5 % quantile of random shifts", 0),
         "expected_high": _number("", "97.5 % quantile of random shifts", 0),
-        "p_value": _number("", "random shifts that attribute as many deaths", 0),
+        "p_value": _number(
+            "", "shifts that attribute as many deaths; hazard: that fit as well", 0
+        ),
         "fdr": _number("", "false discovery rate: expected / observed, at most 1", 0),
         "excess_fraction": _number("", "deaths with a culprit beyond chance", 0),
         "n_shifts": _count("random shifts drawn"),

@@ -11,7 +11,9 @@ from cyto_kedro.core.schemas import ATTRIBUTION_CHANCE
 from cyto_kedro.methods.killing.chance import (
     attribution_chance,
     candidates_by_shift,
+    hit_model_chance,
 )
+from cyto_kedro.methods.killing.hits import DelayPrior
 from cyto_kedro.methods.killing.touches import dead_targets, gather_touches
 from methods.killing.cases import CALIBRATION, died, touching
 
@@ -136,3 +138,40 @@ def test_without_deaths_there_is_nothing_to_explain():
     assert row["n_deaths"] == 0 and np.isnan(row["observed_fraction"])
     none = _chance(died({1: 20}), touching([]))
     assert none["observed_fraction"] == 0 and np.isnan(none["fdr"])
+
+
+def _hazard(deaths, contacts, n_shifts=19, seed=1):
+    touches = gather_touches({"tcell": contacts})
+    table = hit_model_chance(
+        deaths, touches, CALIBRATION, "cancer", 120.0, DelayPrior(), n_shifts, seed
+    )
+    return ATTRIBUTION_CHANCE.validate(table).iloc[0]
+
+
+def _crowded(seed, planted):
+    """Everybody is touched most of the time; planted: a contact 15 min before death."""
+    random = np.random.default_rng(seed)
+    deaths = died({j: int(random.integers(20, 60)) for j in range(1, 21)})
+    rows = set()
+    for j, death in zip(deaths["track_id"], deaths["death_frame"], strict=True):
+        for _ in range(4):
+            begin = int(random.integers(0, 55))
+            rows |= {(f, int(random.integers(1, 6)), j) for f in (begin, begin + 1)}
+        if planted:
+            rows |= {(int(death) - k, 9, j) for k in (3, 4)}
+    return deaths, touching([(*row, 0.0) for row in sorted(rows)])
+
+
+def test_the_hit_model_sees_when_targets_are_touched_not_only_that_they_are():
+    row = _hazard(*_crowded(0, planted=True))
+    assert row["p_value"] == pytest.approx(1 / 20)
+    assert row["observed_fraction"] > row["expected_high"]
+    p_values = [_hazard(*_crowded(seed, False))["p_value"] for seed in range(12)]
+    assert np.mean(np.array(p_values) <= 0.05) <= 0.25
+    assert 0.25 < np.mean(p_values) < 0.8
+
+
+def test_the_hit_model_s_chance_needs_deaths_and_contacts():
+    assert np.isnan(_hazard(died({}), touching([]))["observed_fraction"])
+    untouched = _hazard(died({1: 20}), touching([]))
+    assert untouched["observed_fraction"] == 0 and untouched["p_value"] == 1

@@ -198,7 +198,8 @@ def test_the_predecessor_s_probability_is_one_minus_the_cell_death_index():
 def test_effectors_have_parameters_of_their_own():
     tracks = _with_live({1: True})
     tracks = tracks.assign(
-        median_death=tracks["mean_death"], background_death=tracks["background_death"]
+        median_death=tracks["mean_death"],
+        median_cancer=tracks["mean_cancer"],
     )
     options = KillingParams.model_validate(
         {
@@ -323,7 +324,7 @@ def test_kills_are_attributed_to_the_effectors_of_each_role():
     chance = ATTRIBUTION_CHANCE.validate(chance).set_index(["method", "rule"])
     assert chance.loc[("time_shift", "any"), "n_attributed"] == 2
     assert chance.loc[("time_shift", "exclusive"), "n_attributed"] == 1
-    assert len(chance) == 4 and (chance["n_deaths"] == 3).all()
+    assert len(chance) == 5 and (chance["n_deaths"] == 3).all()
 
 
 def test_survival_of_several_roles_and_movies_ends_in_one_table():

@@ -9,6 +9,7 @@ import pandas as pd
 
 from cyto_kedro.core.calibration import Calibration
 from cyto_kedro.core.schemas import ATTRIBUTION_CHANCE
+from cyto_kedro.methods.killing.hits import DelayPrior, HitModel, fit_hits
 from cyto_kedro.methods.killing.touches import (
     Touches,
     dead_targets,
@@ -117,6 +118,71 @@ def attribution_chance(
     return as_table(rows)
 
 
+def hit_model_chance(
+    deaths: pd.DataFrame,
+    touches: Touches,
+    calibration: Calibration,
+    target: str,
+    window_min: float,
+    prior: DelayPrior,
+    n_shifts: int,
+    seed: int,
+) -> pd.DataFrame:
+    """What the hit model credits by chance: refitted to contacts shifted in time.
+
+    The contacts of every target are shifted circularly within the frames in which it
+    was watched alive, each by a random number of frames: how much it was touched
+    before it died stays, when it was touched does not. Fractions are mean credit per
+    death; the p-value is that of the gain in log likelihood, which also sees *when*
+    targets were touched.
+
+    Returns:
+        ATTRIBUTION_CHANCE with ``rule`` hazard and ``method`` time_shift, one row.
+    """
+    dead = dead_targets(deaths)
+    asked = (target, "time_shift", window_min, n_shifts, seed)
+    fixed = (calibration, target, window_min, prior)
+    model = fit_hits(deaths, touches, *fixed)
+    if dead.empty:
+        return as_table([chance_row("hazard", asked, None, None)])
+    random = np.random.default_rng(seed)
+    null, gains = np.empty(n_shifts), np.empty(n_shifts)
+    for draw in range(n_shifts):
+        shifted = _shifted_alive(deaths, touches, random)
+        other = fit_hits(deaths, shifted, *fixed)
+        null[draw] = _credited(other, len(dead))
+        gains[draw] = other.gain
+    seen = np.full(len(dead), _credited(model, len(dead)))
+    row = chance_row("hazard", asked, seen, null)
+    row["n_attributed"] = round(float(seen.sum()))
+    as_good = int((gains >= model.gain - 1e-9).sum())
+    return as_table([row | {"p_value": (1 + as_good) / (1 + n_shifts)}])
+
+
+def _credited(model: HitModel, n_deaths: int) -> float:
+    return float(model.credit["credit"].sum()) / n_deaths
+
+
+def _shifted_alive(
+    deaths: pd.DataFrame, touches: Touches, random: np.random.Generator
+) -> Touches:
+    """Each target's contacts moved within its frames from entry to death or exit.
+
+    Contacts after death are left out.
+    """
+    rows = deaths.sort_values("track_id")
+    entry = rows["entry_frame"].to_numpy(np.int64)
+    last = rows["death_frame"].fillna(rows["exit_frame"]).to_numpy(np.int64)
+    length = last - entry + 1
+    step = random.integers(0, length)
+    slot = pd.Index(rows["track_id"]).get_indexer(touches.target)
+    kept = np.flatnonzero((slot >= 0) & (touches.frame <= last[slot]))
+    slot, frame = slot[kept], touches.frame[kept]
+    moved = (frame - entry[slot] + step[slot]) % length[slot] + entry[slot]
+    own = Touches(touches.roles, *(column[kept] for column in touches[1:]))
+    return own._replace(frame=moved)
+
+
 def chance_row(
     rule: str,
     asked: tuple[str, str, float, int, int],
@@ -131,7 +197,7 @@ def chance_row(
     1925, doi:10.1093/jee/18.2.265a).
 
     Args:
-        rule: Key of :data:`RULES`.
+        rule: One of :data:`RULES`, or hazard.
         asked: Target role, method, window, number of draws and seed.
         seen: (deaths,) whether each was attributed; None without deaths.
         null: (draws,) the fraction attributed by chance.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -29,8 +30,12 @@ class Delay:
         out = np.maximum(x - self.window_min, 0.0)
         rising = (x > 0) & (x < self.window_min)
         out[rising] = self._area(x[rising])
-        out[x >= self.window_min] += self._area(np.array([self.window_min]))[0]
+        out[x >= self.window_min] += self._whole_area
         return out
+
+    @cached_property
+    def _whole_area(self) -> float:
+        return float(self._area(np.array([self.window_min]))[0])
 
     def _area(self, x: np.ndarray) -> np.ndarray:
         from scipy.special import gammainc, gammaln
@@ -94,19 +99,29 @@ class Exposure:
             (M,) while the target was watched; (M,) in the interval of its death,
             ``(before, end]``, 0 for targets that lived.
         """
-        seen = self._arrived(self.end[self.target], delay)
-        early = self._arrived(self.entry[self.target], delay)
-        last = np.zeros(len(self.target))
-        rows = np.flatnonzero(self.died[self.target])
-        part = self._arrived(self.before[self.target[rows]], delay, rows)
+        ages, rows = self._ages
+        begun, stopped = np.split(delay.integrated(ages), 2)
+        arrived = begun - stopped
+        m = len(self.target)
+        seen, early, part = np.split(arrived, [m, 2 * m])
+        last = np.zeros(m)
         last[rows] = np.maximum(seen[rows] - part, 0.0)
         return seen - early, last
 
-    def _arrived(
-        self, when: np.ndarray, delay: Delay, rows: np.ndarray | slice = slice(None)
-    ) -> np.ndarray:
-        begun = delay.integrated(when - self.begin[rows])
-        return begun - delay.integrated(when - self.stop[rows])
+    @cached_property
+    def _ages(self) -> tuple[np.ndarray, np.ndarray]:
+        """Ages of the begins of all stretches, then of their stops; rows before deaths.
+
+        Each at the end of observation, at its begin, and before the death.
+        """
+        rows = np.flatnonzero(self.died[self.target])
+        when = np.r_[
+            self.end[self.target],
+            self.entry[self.target],
+            self.before[self.target[rows]],
+        ]
+        begin, stop = (np.r_[a, a, a[rows]] for a in (self.begin, self.stop))
+        return np.r_[when - begin, when - stop], rows
 
 
 def gather_exposure(

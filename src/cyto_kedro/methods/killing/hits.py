@@ -47,11 +47,13 @@ class HitModel:
         credit: Columns target, role (index), effector, credit: posterior that a hit
             of this effector killed this target.
         background: Posterior of a death without any effector, by target track.
+        gain: Log likelihood gained over a background alone; NaN without deaths.
     """
 
     table: pd.DataFrame
     credit: pd.DataFrame
     background: pd.Series
+    gain: float
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ def fit_hits(
             "log_likelihood_gain": gain,
         }
     )
-    return HitModel(HIT_MODEL.conform(table), credit, background)
+    return HitModel(HIT_MODEL.conform(table), credit, background, gain)
 
 
 def _by_role(exposure: Exposure, n_roles: int) -> np.ndarray:

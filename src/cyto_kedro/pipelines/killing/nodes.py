@@ -10,7 +10,7 @@ import pandas as pd
 from cyto_kedro.core.calibration import Calibration
 from cyto_kedro.core.errors import ConfigError
 from cyto_kedro.methods.killing.attribution import attribute
-from cyto_kedro.methods.killing.chance import attribution_chance
+from cyto_kedro.methods.killing.chance import attribution_chance, hit_model_chance
 from cyto_kedro.methods.killing.cohorts import Design
 from cyto_kedro.methods.killing.comparison import compare_survival
 from cyto_kedro.methods.killing.controls import control_thresholds, is_true
@@ -212,7 +212,11 @@ def chance_level(
         draws.n_moves,
         draws.seed,
     )
-    return pd.concat([in_time, in_space], ignore_index=True)
+    prior = prior_of(options.attribution)
+    of_model = hit_model_chance(
+        deaths, touches, calibration, target, window, prior, draws.n_refits, draws.seed
+    )
+    return pd.concat([in_time, of_model, in_space], ignore_index=True)
 
 
 def compare_movies(

@@ -146,6 +146,9 @@ class ChanceParams(Params):
     n_moves: int = Field(
         default=200, ge=1, description="random shifts of all effectors in space"
     )
+    n_refits: int = Field(
+        default=99, ge=1, description="of these in time, for the hit model"
+    )
     seed: int = Field(default=1, ge=0, description="seed of the random shifts")
 
 
@@ -230,9 +233,13 @@ class AttributionParams(Params):
 
 
 def _effector_death() -> DeathParams:
-    # An effector lies on the bright target that it killed: the median of its mask
-    # does not see the part that overlaps, and a step of many spreads is asked for.
-    return DeathParams(statistic="median", persistence_frames=5)
+    # An effector lies on the bright target that it killed. The median of its mask does
+    # not see a part that overlaps; its own signal must fall as well.
+    return DeathParams(
+        statistic="median",
+        persistence_frames=5,
+        live_vote=LiveVoteParams(window_min=30.0, required=True),
+    )
 
 
 class ControlThresholdParams(Params):
