@@ -81,6 +81,7 @@ class SlurmBackend:
     _interval: float = 0.0
     _asked: float = float("-inf")
     _not_before: float = 0.0
+    _pause: float = 0.0
     _max_array: int | None = None
 
     def holds(self) -> set[str]:
@@ -103,6 +104,10 @@ class SlurmBackend:
         """Wait until units end, one way or the other."""
         while True:
             found = self._results()
+            if found and self._pause:
+                # Tasks ended: there may be room sooner than thought.
+                first = self._not_before - self._pause + self.config.poll.first
+                self._not_before = min(self._not_before, first)
             if not found:
                 self._ask_when_due()
                 found = self._lost()
@@ -172,8 +177,13 @@ class SlurmBackend:
             except SubmitLimit as exc:
                 logger.warning("The submit limit is reached, waiting: %s", exc.what)
                 self._hold(batch, exc)
-                self._not_before = self.clock() + self._interval
+                # The longer it is full, the rarer it is tried.
+                self._pause = min(
+                    max(2 * self._pause, self.config.poll.first), self.config.poll.max
+                )
+                self._not_before = self.clock() + self._pause
                 return
+            self._pause = 0.0
             self._not_before = self.clock() + self.config.submit_interval
 
     def _hold(self, batch: Batch, why: SubmitLimit) -> None:
