@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import time
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from slurm_cluster import SlurmCluster, _free_ports
@@ -68,9 +66,9 @@ class AccountingCluster(SlurmCluster):
         super().stop()
         self._stop("slurmdbd")
         if self._database is not None:
-            self._database.send_signal(signal.SIGTERM)
-            with suppress(subprocess.TimeoutExpired):
-                self._database.wait(20)
+            # Nothing of it is kept.
+            self._database.kill()
+            self._database.wait(20)
 
     def _start_database(self) -> None:
         data = self.folder / "mysql"

@@ -133,9 +133,7 @@ class SlurmCluster:
         """Stop everything."""
         with suppress(Exception):
             self.run("scancel", "-u", "root")
-        for name in [f"slurmd.{node}" for node in self.nodes]:
-            self._stop(name)
-        self._stop("slurmctld")
+        self._stop(*[f"slurmd.{node}" for node in self.nodes], "slurmctld")
         self._stop("munged")
 
     def run(self, *command: str) -> str:
@@ -237,14 +235,17 @@ class SlurmCluster:
                 timeout=60,
             )
 
-    def _stop(self, name: str) -> None:
-        path = self.folder / f"{name}.pid"
-        with suppress(OSError, ValueError):
-            pid = int(path.read_text())
-            os.kill(pid, signal.SIGTERM)
-            end = time.monotonic() + 15
-            while Path(f"/proc/{pid}").exists() and time.monotonic() < end:
-                time.sleep(0.05)
+    def _stop(self, *names: str) -> None:
+        pids = []
+        for name in names:
+            with suppress(OSError, ValueError):
+                pids.append(int((self.folder / f"{name}.pid").read_text()))
+                os.kill(pids[-1], signal.SIGTERM)
+        end = time.monotonic() + 15
+        while any(Path(f"/proc/{pid}").exists() for pid in pids):
+            if time.monotonic() > end:
+                return
+            time.sleep(0.05)
 
     def _all_up(self) -> bool:
         try:
