@@ -9,6 +9,8 @@ import pytest
 
 from cyto_kedro.core.errors import InputError
 from cyto_kedro.methods.segmentation import SEGMENTERS, build_segmenter
+from cyto_kedro.methods.segmentation.scoring import match_cells
+from cyto_kedro.methods.segmentation.tiling import TilesOptions
 from cyto_kedro.pipelines.segmentation.params import SegmentationParams
 
 SPACING = (0.65, 0.65)
@@ -27,15 +29,22 @@ LEARNED = {"cellpose", "stardist"}
         for name in sorted(SEGMENTERS)
     ]
 )
-def segment(request):
-    """Each method; for StarDist without its network, which needs TensorFlow."""
+def built(request):
+    """A maker of each method; for StarDist without the network: it needs TensorFlow."""
     name, chosen = request.param, {}
     if name == "cellpose":
         weights = request.getfixturevalue("small_cellpose")
         chosen = {"model": str(weights), "diameter_um": 12.0}
     elif name == "stardist":
         chosen = {"model": str(request.getfixturevalue("ideal_stardist"))}
-    return build_segmenter(name, SEGMENTERS[name].options(**chosen), SPACING)
+    options = SEGMENTERS[name].options(**chosen)
+    return lambda tiles=None: build_segmenter(name, options, SPACING, tiles)
+
+
+@pytest.fixture
+def segment(built):
+    """Each method with default tiles: these small frames stay in one piece."""
+    return built()
 
 
 def picture(seed=0):
@@ -52,6 +61,41 @@ def test_finds_the_cells_as_consecutive_uint32(segment):
     assert labels.shape == (90, 120)
     assert labels.dtype == np.uint32
     assert set(np.unique(labels)) == {0, 1, 2, 3}
+
+
+def test_tiles_give_the_same_cells(built):
+    tiles = TilesOptions(size_px=45, overlap_px=30)
+    whole, tiled = built()(picture()), built(tiles)(picture())
+    assert tiled.dtype == np.uint32
+    # The cells in the order of their first pixel.
+    assert [np.argmax(tiled == k) for k in (1, 2, 3)] == sorted(
+        np.argmax(tiled == k) for k in (1, 2, 3)
+    )
+    assert match_cells(whole, tiled, [0.8])[0].true_positives == 3
+
+
+@pytest.mark.parametrize("tiles", [None, TilesOptions(size_px=32, overlap_px=8)])
+def test_an_empty_tile_or_frame_has_no_cell(built, tiles):
+    assert not built(tiles)(np.full((40, 70), 7, np.uint16)).any()
+
+
+@pytest.mark.parametrize("name", sorted(set(SEGMENTERS) - LEARNED))
+@pytest.mark.parametrize("size", [None, 333])
+def test_ten_thousand_cells_in_a_frame(name, size):
+    pitch, side = 9, 100
+    rows, columns = np.mgrid[: pitch * side, : pitch * side] % pitch - pitch // 2
+    cells = rows**2 + columns**2 < 10
+    image = np.random.default_rng(0).poisson(100 + 400 * cells).astype(np.uint16)
+    chosen = {"diameter_um": 6.0} if name == "classical" else {"min_distance_um": 2.0}
+    find = build_segmenter(
+        name,
+        SEGMENTERS[name].options(**chosen),
+        (1.0, 1.0),
+        TilesOptions(size_px=size),
+    )
+    labels = find(image)
+    assert labels.max() == side * side
+    assert len(np.unique(labels[pitch // 2 :: pitch, pitch // 2 :: pitch])) == side**2
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.float64])

@@ -18,6 +18,7 @@ _ROUNDS = 4
 _PRIOR_WEIGHT = 0.02
 _SHADING_ROUNDS = 8
 _ABOVE = 0.05
+_SHADING_POINTS = 1_000_000  # six coefficients need no more; each costs 100 bytes
 
 
 def estimate_background(
@@ -38,8 +39,15 @@ def estimate_background(
     Returns:
         YX float32.
     """
-    step = _step(cell_px)
-    coarse = _coarse(image, cell_px, 0.1)
+    step = grid_step(cell_px)
+    coarse = coarse_background(block_mean(image, step), cell_px, window_px)
+    return magnified(coarse, step, image.shape)
+
+
+def coarse_background(blocks: np.ndarray, cell_px: Pair, window_px: Pair) -> np.ndarray:
+    """The background of :func:`estimate_background` on the grid of block means."""
+    step = grid_step(cell_px)
+    coarse = smooth_on_grid(blocks, cell_px, 0.1)
     window = [max(3, int(w / k)) for w, k in zip(window_px, step, strict=True)]
     sigma = [w / 2 for w in window]
     # Opening flattens a slope, so the shading goes first.
@@ -53,7 +61,7 @@ def estimate_background(
         weight = _wide(near, sigma) + _PRIOR_WEIGHT
         rest = near * (coarse - first)
         background = first + _wide(rest, sigma) / weight
-    return _magnified(background, step, image.shape)
+    return background
 
 
 def shading(image: np.ndarray) -> np.ndarray:
@@ -63,12 +71,13 @@ def shading(image: np.ndarray) -> np.ndarray:
     the surface count little, so that cells do not lift it. In a field of few cell
     diameters a surface would bend around the cells: it is flat there.
     """
+    every = math.ceil(math.sqrt(image.size / _SHADING_POINTS))
+    flat = min(image.shape) < _SMALL_FIELD * _PIXELS_PER_CELL
     rows, columns = np.ogrid[tuple(slice(-1, 1, n * 1j) for n in image.shape)]
-    terms: tuple[Any, ...] = (1, rows, columns, rows * columns, rows**2, columns**2)
-    if min(image.shape) < _SMALL_FIELD * _PIXELS_PER_CELL:
-        terms = terms[:1]
-    basis = np.stack([np.broadcast_to(t, image.shape).ravel() for t in terms])
-    values = image.ravel().astype(np.float64)
+    few = image[::every, ::every]
+    terms = _terms(rows[::every], columns[:, ::every], flat)
+    basis = np.stack([np.broadcast_to(t, few.shape).ravel() for t in terms])
+    values = few.ravel().astype(np.float64)
     surface = np.full_like(values, np.inf)  # below it everything: plain least squares
     for _ in range(_SHADING_ROUNDS):
         weight = np.where(values > surface, _ABOVE, 1 - _ABOVE)
@@ -76,29 +85,45 @@ def shading(image: np.ndarray) -> np.ndarray:
         # Least squares of the normal equations copes with frames one pixel wide.
         fit = np.linalg.lstsq(weighted @ basis.T, weighted @ values, rcond=None)[0]
         surface = fit @ basis
-    return surface.reshape(image.shape).astype(np.float32)
+    if every == 1:
+        return surface.reshape(image.shape).astype(np.float32)
+    whole = np.zeros(image.shape, np.float32)
+    for factor, term in zip(fit, _terms(rows, columns, flat), strict=True):
+        whole += np.asarray(factor * term, np.float32)
+    return whole
+
+
+def _terms(rows: np.ndarray, columns: np.ndarray, flat: bool) -> tuple[Any, ...]:
+    if flat:
+        return (1,)
+    return (1, rows, columns, rows * columns, rows**2, columns**2)
 
 
 def smooth_coarsely(image: np.ndarray, cell_px: Pair, share: float) -> np.ndarray:
     """Gaussian smoothing by a large share of the cell diameter, on the coarse grid."""
-    return _magnified(_coarse(image, cell_px, share), _step(cell_px), image.shape)
+    step = grid_step(cell_px)
+    smooth = smooth_on_grid(block_mean(image, step), cell_px, share)
+    return magnified(smooth, step, image.shape)
 
 
-def _step(cell_px: Pair) -> tuple[int, int]:
+def grid_step(cell_px: Pair) -> tuple[int, int]:
+    """Pixels per point of the coarse grid, in rows and columns."""
     rows, columns = (max(1, int(size / _PIXELS_PER_CELL)) for size in cell_px)
     return rows, columns
 
 
-def _coarse(image: np.ndarray, cell_px: Pair, share: float) -> np.ndarray:
-    step = _step(cell_px)
+def smooth_on_grid(blocks: np.ndarray, cell_px: Pair, share: float) -> np.ndarray:
+    """Block means smoothed by a share of the cell diameter."""
+    step = grid_step(cell_px)
     sigma = [share * size / k for size, k in zip(cell_px, step, strict=True)]
-    smooth: np.ndarray = ndi.gaussian_filter(block_mean(image, step), sigma)
+    smooth: np.ndarray = ndi.gaussian_filter(blocks, sigma)
     return smooth
 
 
-def _magnified(
+def magnified(
     coarse: np.ndarray, step: tuple[int, int], shape: tuple[int, ...]
 ) -> np.ndarray:
+    """The coarse grid interpolated to pixels, cut to a shape."""
     fine = ndi.zoom(coarse, step, order=1, grid_mode=True, mode="nearest")
     cropped: np.ndarray = fine[: shape[0], : shape[1]]
     return cropped
@@ -150,9 +175,20 @@ def white_noise_sd(image: np.ndarray) -> float:
     """
     if min(image.shape) < 3:
         return 0.0
+    return white_sd_of(second_differences(image))
+
+
+def second_differences(image: np.ndarray) -> np.ndarray:
+    """Their size at every pixel but the outermost ones; needs 3 x 3 pixels."""
     kernel = np.array([1, -2, 1], image.dtype)
     second = ndi.convolve1d(ndi.convolve1d(image, kernel, axis=0), kernel, axis=1)
-    return float(np.median(np.abs(second[1:-1, 1:-1])) * _MAD_TO_SD / 6)
+    size: np.ndarray = np.abs(second[1:-1, 1:-1])
+    return size
+
+
+def white_sd_of(differences: np.ndarray) -> float:
+    """Pixel noise that makes second differences of this size."""
+    return float(np.median(differences) * _MAD_TO_SD / 6)
 
 
 def smoothing_gain(sigma_px: Pair) -> float:

@@ -20,7 +20,9 @@ from cyto_kedro.methods.segmentation.learned import (
     check_percentiles,
     require_library,
     scaled_between,
+    scaled_parts,
 )
+from cyto_kedro.methods.segmentation.tiling import PlainParts
 from cyto_kedro.methods.segmentation.weights import (
     check_name,
     require_weights,
@@ -32,6 +34,7 @@ _ON_OFF = {True: "on", False: "off"}
 # The network sees 256 px at once and is padded to that; below a few pixels its
 # post-processing drops axes.
 _LEAST_SIDE = 16
+_USUAL_PX = 60.0  # a large cell, where no diameter is given
 
 
 class CellposeOptions(Params):
@@ -124,6 +127,33 @@ def build(
         ConfigError: The library, the weights or a demanded GPU are missing. The model
             itself is loaded with the first frame that is not flat.
     """
+    masks = _ready(options, spacing_um)
+
+    def segment(image: np.ndarray) -> np.ndarray:
+        scaled = _grey(image, options)
+        return np.zeros(image.shape, np.uint32) if scaled is None else masks(scaled)
+
+    return segment
+
+
+def by_parts(
+    options: CellposeOptions, spacing_um: tuple[float, float]
+) -> Callable[[np.ndarray], PlainParts]:
+    """A function that scales a YX frame as a whole and makes it ready for tiles."""
+    masks = _ready(options, spacing_um)
+    pixel = min(spacing_um)
+    diameter = _USUAL_PX if options.diameter_um is None else options.diameter_um / pixel
+
+    def parts(image: np.ndarray) -> PlainParts:
+        return scaled_parts(_grey(image, options), image, masks, diameter)
+
+    return parts
+
+
+def _ready(
+    options: CellposeOptions, spacing_um: tuple[float, float]
+) -> Callable[[np.ndarray], np.ndarray]:
+    """From a frame with grey values as the network expects them to masks."""
     require_library("cellpose", "cellpose", 'pip install -e ".[cellpose]"')
     weights = require_weights(options.model)
     if options.gpu == "on":
@@ -132,18 +162,15 @@ def build(
         device_for(options.gpu)
     settings = _settings(options, spacing_um)
 
-    def segment(image: np.ndarray) -> np.ndarray:
-        scaled = _grey(image, options)
-        if scaled is None:
-            return np.zeros(image.shape, np.uint32)
+    def masks(scaled: np.ndarray) -> np.ndarray:
         from cyto_kedro.methods.segmentation._cellpose_model import model_for
 
         model = model_for(weights, options.gpu, options.precision)
-        masks = model.masks(_padded(scaled), settings)
-        height, width = image.shape
-        return masks[:height, :width].astype(np.uint32)
+        found = model.masks(_padded(scaled), settings)
+        height, width = scaled.shape
+        return found[:height, :width].astype(np.uint32)
 
-    return segment
+    return masks
 
 
 def _settings(

@@ -89,32 +89,24 @@ def build(
     options: ClassicalOptions, spacing_um: tuple[float, float]
 ) -> Callable[[np.ndarray], np.ndarray]:
     """A function from a YX image to YX uint32 masks, ids 1..n by descending peak."""
-    dy, dx = spacing_um
-
-    def pixels(length_um: float) -> tuple[float, float]:
-        return length_um / dy, length_um / dx
-
-    diameter = options.diameter_um
-    smoothing = options.smoothing_um
-    scales = Scales(
-        cell=pixels(diameter),
-        edge=pixels(_EDGE_SIGMA * diameter if smoothing is None else smoothing),
-        window=pixels(options.background_um or _BACKGROUND_WINDOW * diameter),
-    )
+    scales = scales_of(options, spacing_um)
 
     def segment(image: np.ndarray) -> np.ndarray:
-        return _segment(image, options, scales, spacing_um)
+        signal = FrameSignal.of(image, scales)
+        cells = find_cells(signal, options, scales, spacing_um)
+        mean = mean_values(signal.fine, cells, int(cells.max(initial=0)))
+        return number_kept(cells, bright_enough(mean, options))
 
     return segment
 
 
-def _segment(
-    image: np.ndarray,
+def find_cells(
+    signal: FrameSignal,
     options: ClassicalOptions,
     scales: Scales,
     spacing_um: tuple[float, float],
 ) -> np.ndarray:
-    signal = FrameSignal.of(image, scales)
+    """Significant cells, ids 1..n by descending peak (uint32)."""
     depth = float(-np.log1p(-options.split_dip))
     seed = scales.smallest_seed
 
@@ -126,7 +118,23 @@ def _segment(
     cells = _flood(relief, foreground, depth, seed)
     cells = fill_holes(largest_pieces(np.where(_cut(cells, signal, options), cells, 0)))
     whole = np.bincount(cells.ravel()) >= scales.smallest_cell
-    return number_kept(cells, whole & _believable(cells, signal, options))
+    return number_kept(cells, whole & _significant(cells, signal, options))
+
+
+def scales_of(options: ClassicalOptions, spacing_um: tuple[float, float]) -> Scales:
+    """The lengths of the method in pixels."""
+    dy, dx = spacing_um
+
+    def pixels(length_um: float) -> tuple[float, float]:
+        return length_um / dy, length_um / dx
+
+    diameter = options.diameter_um
+    smoothing = options.smoothing_um
+    return Scales(
+        cell=pixels(diameter),
+        edge=pixels(_EDGE_SIGMA * diameter if smoothing is None else smoothing),
+        window=pixels(options.background_um or _BACKGROUND_WINDOW * diameter),
+    )
 
 
 def _flood(height: np.ndarray, mask: np.ndarray, depth: float, seed: int) -> np.ndarray:
@@ -167,20 +175,17 @@ def _significant(
     return significant
 
 
-def _believable(
-    labels: np.ndarray, signal: FrameSignal, options: ClassicalOptions
-) -> np.ndarray:
-    """Significant labels that are not far dimmer than the frame's typical cell."""
-    keep = _significant(labels, signal, options)
-    mean = mean_values(signal.fine, labels, len(keep) - 1)
-    order = np.flatnonzero(keep)[np.argsort(mean[keep], kind="stable")]
-    if order.size:
-        # Half of all brightness lies in cells up to the typical one: many specks of
-        # haze do not move it, nor does one saturated piece of debris.
-        share = np.cumsum(mean[order])
-        typical = mean[order][np.searchsorted(share, share[-1] / 2)]
-        keep &= mean >= options.min_brightness * typical
-    return keep
+def bright_enough(mean: np.ndarray, options: ClassicalOptions) -> np.ndarray:
+    """Cells, by id, that are not far dimmer than the frame's typical cell."""
+    order = 1 + np.argsort(mean[1:], kind="stable")
+    if not order.size:
+        return np.zeros(len(mean), bool)
+    # Half of all brightness lies in cells up to the typical one: many specks of haze
+    # do not move it, nor does one saturated piece of debris.
+    share = np.cumsum(mean[order])
+    typical = mean[order][np.searchsorted(share, share[-1] / 2)]
+    bright: np.ndarray = mean >= options.min_brightness * typical
+    return bright
 
 
 def _without_threads(

@@ -18,8 +18,8 @@ from cyto_kedro.methods.segmentation.background import (
 FLOOR_SD = 3.0
 
 # In units of the cell diameter, chosen on a broad plateau of F1 on real images.
-_PEAK_SIGMA = 0.15
-_SURROUND_SIGMA = 0.45
+PEAK_SIGMA = 0.15
+SURROUND_SIGMA = 0.45
 # Shares of a cell's area.
 _SMALLEST_SEED = 0.01
 _SMALLEST_CELL = 0.03
@@ -82,24 +82,17 @@ class FrameSignal:
         flat = (image - np.median(image)).astype(np.float32)
         background = estimate_background(flat, scales.cell, scales.window)
         white = white_noise_sd(flat)
-        rounding = 1e-6 * float(np.ptp(flat))
+        extent = float(np.ptp(flat))
 
         def above(sigma: tuple[float, float]) -> tuple[np.ndarray, float]:
             smooth = ndi.gaussian_filter(flat, sigma) - background
-            # Correlated noise shows in the smoothed image only, and a field full of
-            # cells hides the background: the larger of two estimates is on the safe
-            # side in both cases.
-            sd = max(white * smoothing_gain(sigma), lower_sd(smooth), rounding)
-            return smooth, sd
+            white_sd = white * smoothing_gain(sigma)
+            return smooth, noise_sd(white_sd, lower_sd(smooth), extent)
 
         fine, fine_sd = above(scales.edge)
-        coarse, coarse_sd = above(scales.of_cell(_PEAK_SIGMA))
-        around = smooth_coarsely(flat, scales.cell, _SURROUND_SIGMA) - background
-        # The offset keeps the logarithm from amplifying noise near zero.
-        offset = np.float32(3 * coarse_sd) or np.float32(1)
-        contrast = np.log(
-            (np.maximum(coarse, 0) + offset) / (np.maximum(around, 0) + offset)
-        )
+        coarse, coarse_sd = above(scales.of_cell(PEAK_SIGMA))
+        around = smooth_coarsely(flat, scales.cell, SURROUND_SIGMA) - background
+        contrast = contrast_of(coarse, around, coarse_sd)
         return cls(fine, coarse, contrast, fine_sd, coarse_sd)
 
     @property
@@ -109,3 +102,22 @@ class FrameSignal:
             self.coarse > FLOOR_SD * self.coarse_sd
         )
         return above
+
+
+def noise_sd(white_sd: float, lower: float, extent: float) -> float:
+    """Noise of a smoothed frame from two estimates and the extent of its values.
+
+    Correlated noise shows in the smoothed image only, and a field full of cells hides
+    the background: the larger estimate is on the safe side in both cases.
+    """
+    return max(white_sd, lower, 1e-6 * extent)
+
+
+def contrast_of(coarse: np.ndarray, around: np.ndarray, coarse_sd: float) -> np.ndarray:
+    """Logarithm of brightness over the brightness around, both above background."""
+    # The offset keeps the logarithm from amplifying noise near zero.
+    offset = np.float32(3 * coarse_sd) or np.float32(1)
+    contrast: np.ndarray = np.log(
+        (np.maximum(coarse, 0) + offset) / (np.maximum(around, 0) + offset)
+    )
+    return contrast

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from importlib.util import find_spec
 
 import numpy as np
 
 from cyto_kedro.core.errors import ConfigError
+from cyto_kedro.methods.segmentation.tiling import PlainParts
 
 
 def scaled_between(
@@ -31,6 +34,26 @@ def scaled_between(
         if high <= low:
             return None
     return ((image - np.float64(low)) / (high - low)).astype(np.float32)
+
+
+def scaled_parts(
+    scaled: np.ndarray | None,
+    image: np.ndarray,
+    masks: Callable[[np.ndarray], np.ndarray],
+    diameter_px: float,
+) -> PlainParts:
+    """A frame that was scaled as a whole, ready for tiles.
+
+    Args:
+        scaled: What :func:`scaled_between` made of the frame; None for a flat one.
+        image: The frame.
+        masks: From scaled pixels to masks.
+        diameter_px: A large cell; tiles look three times as far around themselves.
+    """
+    reach = math.ceil(3 * diameter_px)
+    if scaled is None:
+        return PlainParts(image, lambda part: np.zeros(part.shape, np.uint32), reach)
+    return PlainParts(scaled, masks, reach)
 
 
 def check_percentiles(value: tuple[float, float]) -> tuple[float, float]:

@@ -21,7 +21,9 @@ from cyto_kedro.methods.segmentation.learned import (
     check_percentiles,
     require_library,
     scaled_between,
+    scaled_parts,
 )
+from cyto_kedro.methods.segmentation.tiling import PlainParts
 
 _WHERE = "segmentation.<role>.method.model"
 _UNPACK = (
@@ -29,6 +31,8 @@ _UNPACK = (
     "StarDist writes after training, or an unpacked archive of its model zoo; the name "
     "of a public model alone is not enough, as nothing is downloaded"
 )
+
+_USUAL_PX = 60.0  # a large nucleus of the sizes that public models know
 
 _models: dict[tuple[str, int], Any] = {}
 # TensorFlow is not asked by two threads at once.
@@ -129,15 +133,36 @@ def build(
         ConfigError: A library or the model is missing. The network is loaded with the
             first frame that is not flat.
     """
+    masks = _ready(options)
+
+    def segment(image: np.ndarray) -> np.ndarray:
+        scaled = scaled_between(image, options.percentiles)
+        return np.zeros(image.shape, np.uint32) if scaled is None else masks(scaled)
+
+    return segment
+
+
+def by_parts(
+    options: StarDistOptions, spacing_um: tuple[float, float]
+) -> Callable[[np.ndarray], PlainParts]:
+    """A function that scales a YX frame as a whole and makes it ready for tiles."""
+    masks = _ready(options)
+
+    def parts(image: np.ndarray) -> PlainParts:
+        scaled = scaled_between(image, options.percentiles)
+        return scaled_parts(scaled, image, masks, _USUAL_PX)
+
+    return parts
+
+
+def _ready(options: StarDistOptions) -> Callable[[np.ndarray], np.ndarray]:
+    """From a frame with grey values as the network expects them to masks."""
     require_library("stardist", "stardist", 'pip install -e ".[stardist]"')
     require_library("tensorflow", "stardist", "pip install tensorflow")
     folder = options.folder
     require_model(folder)
 
-    def segment(image: np.ndarray) -> np.ndarray:
-        scaled = scaled_between(image, options.percentiles)
-        if scaled is None:
-            return np.zeros(image.shape, np.uint32)
+    def masks(scaled: np.ndarray) -> np.ndarray:
         with _turn:
             model = _model_of(folder)
             # A model of several classes gives a third answer.
@@ -146,13 +171,13 @@ def build(
         return masks_of_polygons(
             prob,
             dist,
-            image.shape,
+            scaled.shape,
             grid=tuple(model.config.grid),
             prob_threshold=options.prob_threshold or float(own.prob),
             nms_threshold=options.nms_threshold or float(own.nms),
         )
 
-    return segment
+    return masks
 
 
 def masks_of_polygons(

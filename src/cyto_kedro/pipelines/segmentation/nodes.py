@@ -24,12 +24,13 @@ def segment(
     Args:
         image: TYX image of the role.
         calibration: Pixel size.
-        options: Method and post-filter.
+        options: Method, tiles and post-filter.
 
     Returns:
         Lazy TYX uint32 masks, one chunk per frame; ids 1..n within each frame.
     """
-    find = build_segmenter(options.method.name, options.method, calibration.spacing_um)
+    method, spacing_um = options.method, calibration.spacing_um
+    find = build_segmenter(method.name, method, spacing_um, options.tiles)
 
     def masks(frame: np.ndarray) -> np.ndarray:
         return clean_labels(

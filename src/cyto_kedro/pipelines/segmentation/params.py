@@ -11,6 +11,7 @@ from cyto_kedro.methods.segmentation.cellpose import CellposeOptions
 from cyto_kedro.methods.segmentation.classical import ClassicalOptions
 from cyto_kedro.methods.segmentation.otsu_watershed import OtsuWatershedOptions
 from cyto_kedro.methods.segmentation.stardist import StarDistOptions
+from cyto_kedro.methods.segmentation.tiling import TilesOptions
 
 
 class SegmentationParams(Params):
@@ -31,6 +32,10 @@ class SegmentationParams(Params):
     )
     fill_holes: bool = Field(
         default=True, description="fill background that one cell encloses"
+    )
+
+    tiles: TilesOptions = Field(
+        default=TilesOptions(), description="how large frames are cut, to save memory"
     )
 
     @model_validator(mode="after")
