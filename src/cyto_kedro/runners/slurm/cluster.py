@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterable
@@ -105,7 +106,7 @@ class Cluster:
             raise SubmitTimeout(message, where=name)
         raise SubmitRefused(
             message or f"sbatch ended with exit code {done.returncode}",
-            where=" ".join(command),
+            where=shlex.join(command),
             fix="correct slurm.yml (partition, account, qos, gres), see "
             "--runner-params=dry_run=true",
         )

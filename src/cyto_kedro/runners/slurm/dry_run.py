@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -59,7 +60,7 @@ class DryRun:
                 script = journal.specs / f"{batch.name}.sh"
                 command = sbatch_command(script, batch.array, batch.name)
                 self.write(self._heading(stage, units))
-                self.write("$ " + " ".join(command))
+                self.write("$ " + shlex.join(command))
                 self.write(self.render(batch))
                 counted.append((plan, len(batch.tasks)))
         self.write(self._totals(counted))

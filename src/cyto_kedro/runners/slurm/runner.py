@@ -122,8 +122,8 @@ class SlurmRunner(ExperimentRunner):
         render_batch = _Renderer(context, journal, images)
         if self.dry_run:
             dry = DryRun(context, render_batch)
-            if reachable:
-                dry = replace(dry, max_array=cluster.max_array_size())
+            largest = cluster.max_array_size() if reachable else dry.max_array
+            dry = replace(dry, max_array=min(largest, config.max_jobs))
             dry.show(stages, pipeline, only_missing_outputs)
             return {}
         with driving(context, journal), _hang_up_detaches():
