@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -215,7 +216,8 @@ def _run_id(runner: ExperimentRunner | None, layout: Layout, workflow: str) -> s
 def _launching(context: RunContext, runner: AbstractRunner | None) -> Iterator[None]:
     """The driver of a run offers its nodes to launch trials; a worker does not."""
     worker = isinstance(runner, ExperimentRunner) and runner.joins_run is not None
-    LauncherDataset.current = None if worker else launcher_of(context, runner)
+    if not worker:
+        LauncherDataset.current = partial(launcher_of, context, runner)
     try:
         yield
     finally:

@@ -10,7 +10,7 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -383,8 +383,9 @@ def _results(backend: Backend, wanted: set[str]) -> dict[str, UnitResult]:
 class LauncherDataset(AbstractDataset[Any, Launcher]):
     """The launcher of the run in this process, as an input of nodes."""
 
-    #: Set by the session for the time of its run.
-    current: Launcher | None = None
+    #: Makes the launcher; set by the session for the time of its run. Not the launcher
+    #: itself: the configuration that it reads is loaded after the run has begun.
+    current: Callable[[], Launcher] | None = None
     _EPHEMERAL = True
 
     def __init__(self, metadata: dict[str, Any] | None = None) -> None:
@@ -401,7 +402,7 @@ class LauncherDataset(AbstractDataset[Any, Launcher]):
                 "Only the driver of a run launches the trials of a benchmark",
                 fix="kedro run --pipeline=benchmark",
             )
-        return LauncherDataset.current
+        return LauncherDataset.current()
 
     def save(self, data: Any) -> None:
         """Refused.
