@@ -2,7 +2,8 @@
 
 Without ``--project`` the example is simulated and run in a temporary folder (a minute).
 
-    python benchmarks/example_truth.py [--project DIR] [--update-readme]
+    python benchmarks/example_truth.py [--project DIR]
+    python benchmarks/methods_table.py --only example_truth    # into README and docs
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +28,7 @@ for folder in (HERE, REPOSITORY / "tests"):
 
 import _truth  # noqa: E402
 import _truth_events  # noqa: E402
+from _blocks import Block, as_markdown  # noqa: E402
 from project import Project  # noqa: E402
 
 MOVIES = {"killing_A1": "killing well", "control_B1": "control well"}
@@ -36,17 +39,34 @@ ROLES = {
     f"{EFFECTOR}-{TARGET}": "T cell to cancer cell",
     "movie": "registration",
 }
-BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
-ABOUT = """Written by `python benchmarks/example_truth.py --update-readme`: the shipped
-parameters on the bundled example, against the truth that its simulation recorded.
+BLOCKS = {"example": "README.md", "example_in_full": "docs/methods/example.md"}
+ABOUT = """By `python benchmarks/methods_table.py --only example_truth`: the shipped parameters
+on the bundled example, against the truth of its simulation."""
+RULES = """
 Shares come with their counts; – is undefined. A mask is right at IoU >= 0.5, a link if
 both ends are the same true cell, a death within 3 frames on the right cell. Cells count
 as far as registration left them in view, slivers at the edge and cells that the
 simulation dims on purpose included. A target dies up to 36 min after the lethal hit
 and other T cells touch it in between: the last toucher need not be the killer.
 Not held out: the cancer cells' `split_dip` and the rule for gaps at the edge were
-chosen with this table in view. docs/methods/unseen_seeds.md has two seeds that nothing
-was chosen on."""
+chosen with this table in view; [other seeds](unseen_seeds.md) were not."""
+#: What the README shows: role and measure.
+MAIN = [
+    (EFFECTOR, "detection precision"),
+    (EFFECTOR, "detection recall"),
+    (EFFECTOR, "link precision"),
+    (EFFECTOR, "link recall, all cells in view"),
+    (TARGET, "detection precision"),
+    (TARGET, "detection recall"),
+    (TARGET, "link precision"),
+    (TARGET, "link recall, all cells in view"),
+    (f"{EFFECTOR}-{TARGET}", "contact precision"),
+    (f"{EFFECTOR}-{TARGET}", "contact recall"),
+    (TARGET, "death precision"),
+    (TARGET, "death recall"),
+    (TARGET, "death time error (min), mean absolute"),
+    (TARGET, "shared credit on the true killer, mean"),
+]
 
 
 def score_project(project: Project) -> pd.DataFrame:
@@ -104,20 +124,20 @@ def labels(scratch: Path, role: str) -> np.ndarray:
     return np.asarray(group["0"])
 
 
-def as_markdown(scores: pd.DataFrame) -> str:
+def rows_of(scores: pd.DataFrame) -> list[dict[str, str]]:
     """One line per role and measure, one column per movie."""
-    lines = [
-        "| | measure | " + " | ".join(MOVIES.values()) + " |",
-        "|---|---|" + "---:|" * len(MOVIES),
-    ]
     keys = scores[["role", "measure"]].drop_duplicates()
     order = {role: n for n, role in enumerate(ROLES)}
     keys = keys.sort_values("role", key=lambda role: role.map(order), kind="stable")
+    return [_row(scores, *key) for key in keys.itertuples(index=False)]
+
+
+def _row(scores: pd.DataFrame, role: str, measure: str) -> dict[str, str]:
     cells = scores.set_index(["role", "measure", "movie"])
-    for role, measure in keys.itertuples(index=False):
-        shown = [_cell(cells.loc[(role, measure, movie)]) for movie in MOVIES]
-        lines.append(f"| {ROLES[role]} | {measure} | " + " | ".join(shown) + " |")
-    return "\n".join(lines)
+    row = {"cells": ROLES[role], "measure": measure}
+    for movie, title in MOVIES.items():
+        row[title] = _cell(cells.loc[(role, measure, movie)])
+    return row
 
 
 def _cell(score: pd.Series) -> str:
@@ -126,19 +146,6 @@ def _cell(score: pd.Series) -> str:
     if np.isnan(score["part"]):
         return f"{score['value']:.2f} (n = {score['of']:.0f})"
     return f"{score['value']:.3f} ({score['part']:.4g}/{score['of']:.0f})"
-
-
-def update_readme(text: str, table: str) -> str:
-    """README with the block between the markers replaced.
-
-    Raises:
-        ValueError: The markers are missing or out of order.
-    """
-    head, begun, rest = text.partition(BEGIN)
-    _, ended, tail = rest.partition(END)
-    if not (begun and ended):
-        raise ValueError(f"the README needs a line {BEGIN} and, below it, {END}")
-    return f"{head}{BEGIN}\n{ABOUT}\n\n{table}\n{END}{tail}"
 
 
 def run_example(folder: Path) -> Project:
@@ -152,21 +159,28 @@ def run_example(folder: Path) -> Project:
     return project
 
 
+def measured(folder: Path | None) -> pd.DataFrame:
+    """Scores of the latest run of a project, or of a new one."""
+    if folder is not None:
+        return score_project(Project(folder.resolve()))
+    with tempfile.TemporaryDirectory() as scratch:
+        return score_project(run_example(Path(scratch) / "example"))
+
+
+def blocks(data: Path | None = None) -> Iterator[Block]:
+    """The main measures for the README, all of them for the docs."""
+    scores = measured(None)
+    main_rows = [_row(scores, *key) for key in MAIN]
+    more = "[All measures and rules](docs/methods/example.md)."
+    yield Block(BLOCKS["example"], "example", f"{ABOUT} {more}", main_rows)
+    page = BLOCKS["example_in_full"]
+    yield Block(page, "example_in_full", ABOUT + RULES, rows_of(scores))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--project", type=Path, help="a project folder with a run")
-    parser.add_argument("--update-readme", action="store_true")
-    asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as scratch:
-        if asked.project:
-            project = Project(asked.project.resolve())
-        else:
-            project = run_example(Path(scratch) / "example")
-        table = as_markdown(score_project(project))
-    print(table)
-    if asked.update_readme:
-        readme = REPOSITORY / "README.md"
-        readme.write_text(update_readme(readme.read_text("utf-8"), table), "utf-8")
+    print(as_markdown(rows_of(measured(parser.parse_args().project))))
 
 
 if __name__ == "__main__":

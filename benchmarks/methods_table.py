@@ -1,9 +1,9 @@
-"""Results tables of the methods, measured and written into their pages.
+"""Results tables of the methods, measured and written into the README and the docs.
 
     python benchmarks/methods_table.py [--data DIR] [--only segmentation ...] [--print]
 
-Each script named below offers ``tables(data)``. DIR holds the real data; without it
-only tables of simulated data are made, and the others stay as they are.
+Each script named below offers ``blocks(data)``. DIR holds the real data; without it
+only blocks of simulated data are made, and the others stay as they are.
 """
 
 from __future__ import annotations
@@ -19,8 +19,15 @@ if str(HERE) not in sys.path:
 
 import _blocks  # noqa: E402
 
-#: Scripts of this folder that own tables, in the order of the pipeline.
-SCRIPTS = ("segmentation",)
+#: Scripts of this folder that own blocks, in the order of the pipeline.
+SCRIPTS = (
+    "registration",
+    "segmentation",
+    "tiling",
+    "tracking",
+    "tracking_options",
+    "example_truth",
+)
 
 
 def main() -> None:
@@ -31,10 +38,10 @@ def main() -> None:
     parser.add_argument("--print", action="store_true", help="leave the pages alone")
     asked = parser.parse_args()
     for script in asked.only:
-        for table in import_module(script).tables(asked.data):
-            print(f"{table.page}: {table.name}\n\n{table.markdown}\n", flush=True)
+        for block in import_module(script).blocks(asked.data):
+            print(f"{block.page}: {block.name}\n\n{block.markdown}\n", flush=True)
             if not asked.print:
-                _blocks.write(table)
+                _blocks.write(block)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@ registered by every method, interleaved. Time is the processor's, which other pr
 on the machine change little, on the shifts; one thread each, imports and warm-up not
 counted.
 
-    python benchmarks/registration.py [--ants] [--update-docs]
+    python benchmarks/registration.py [--ants]
+    python benchmarks/methods_table.py --only registration    # into the docs
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import argparse
 import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 # Waiting threads of the linear algebra would count as work.
@@ -23,13 +24,13 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"
 import numpy as np
 from skimage.registration import phase_cross_correlation
 
+from _blocks import Block, as_markdown
 from cyto_kedro.core.parallel import set_workers
 from cyto_kedro.methods.preprocessing import _ants
 from cyto_kedro.methods.preprocessing.drift import REGISTRATIONS
 from cyto_kedro.methods.preprocessing.warps import Transform
 
-DOCS = Path(__file__).resolve().parents[1] / "docs" / "methods" / "preprocessing.md"
-BEGIN, END = "<!-- registration:begin -->", "<!-- registration:end -->"
+BLOCKS = {"registration": "docs/methods/preprocessing.md"}
 
 #: Where what lies at (N, 2) places (y, x) of the reference lies in the frame.
 Motion = Callable[[np.ndarray], np.ndarray]
@@ -140,55 +141,58 @@ def error_px(transform: Transform, motion: Motion, size: int) -> float:
     return float(np.sqrt(np.mean(np.sum(apart**2, axis=1))))
 
 
-def measured(given: argparse.Namespace) -> tuple[dict[str, dict], dict[str, list]]:
+def measured(
+    size: int, n_pairs: int, noise: float, with_ants: bool
+) -> tuple[dict[str, dict], dict[str, list]]:
     """Errors in px by method and motion, and seconds by method."""
-    chosen = methods(given.ants)
-    small = pair(128, motions(128, 0)["shift"], given.noise, 0)
+    chosen = methods(with_ants)
+    small = pair(128, motions(128, 0)["shift"], noise, 0)
     for method in chosen.values():
         method(*small)
     errors: dict[str, dict[str, list[float]]] = {name: {} for name in chosen}
     seconds: dict[str, list[float]] = {name: [] for name in chosen}
-    for seed in range(given.pairs):
-        for kind, motion in motions(given.size, seed).items():
-            film = pair(given.size, motion, given.noise, seed)
+    for seed in range(n_pairs):
+        for kind, motion in motions(size, seed).items():
+            film = pair(size, motion, noise, seed)
             for name, method in chosen.items():
                 start = time.process_time()
                 found = method(film[0], film[1])
                 if kind == "shift":
                     seconds[name].append(time.process_time() - start)
-                error = error_px(found, motion, given.size)
+                error = error_px(found, motion, size)
                 errors[name].setdefault(kind, []).append(error)
     return errors, seconds
 
 
-def as_markdown(
+def rows_of(
     errors: dict[str, dict[str, list[float]]], seconds: dict[str, list[float]]
-) -> str:
-    """One line per method; errors as rms over pairs, time as ratio to the first."""
-    kinds = list(next(iter(errors.values())))
+) -> list[dict[str, str]]:
+    """One per method; errors as rms over pairs, time as ratio to the first."""
     base = statistics.median(next(iter(seconds.values())))
-    lines = [
-        "| rms px over the field | " + " | ".join(kinds) + " | processor time |",
-        "|---|" + "---:|" * (len(kinds) + 1),
+    return [
+        {"rms px over the field": name}
+        | {kind: f"{np.sqrt(np.mean(np.square(e))):.3f}" for kind, e in found.items()}
+        | {"processor time": f"{statistics.median(seconds[name]) / base:.1f}"}
+        for name, found in errors.items()
     ]
-    for name, found in errors.items():
-        cells = [f"{np.sqrt(np.mean(np.square(found[kind]))):.3f}" for kind in kinds]
-        ratio = statistics.median(seconds[name]) / base
-        lines.append(f"| {name} | " + " | ".join(cells) + f" | {ratio:.1f} |")
-    return "\n".join(lines)
 
 
-def update_docs(text: str, table: str) -> str:
-    """The page with the block between the markers replaced.
-
-    Raises:
-        ValueError: The markers are missing or out of order.
-    """
-    head, begun, rest = text.partition(BEGIN)
-    _, ended, tail = rest.partition(END)
-    if not (begun and ended):
-        raise ValueError(f"the page needs a line {BEGIN} and, below it, {END}")
-    return f"{head}{BEGIN}\n{table}\n{END}{tail}"
+def blocks(
+    data: Path | None = None,
+    size: int = 1024,
+    n_pairs: int = 3,
+    noise: float = 40.0,
+    with_ants: bool = True,
+) -> Iterator[Block]:
+    """All methods on the same pairs."""
+    set_workers(1)
+    about = (
+        f"`benchmarks/registration.py{' --ants' if with_ants else ''}`: "
+        f"{size} x {size} px, {n_pairs} pairs each, noise of {noise:g} on cells of 80 "
+        "to 300 grey values, one thread."
+    )
+    rows = rows_of(*measured(size, n_pairs, noise, with_ants))
+    yield Block(BLOCKS["registration"], "registration", about, rows)
 
 
 def main() -> None:
@@ -197,18 +201,9 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=1024)
     parser.add_argument("--noise", type=float, default=40.0)
     parser.add_argument("--ants", action="store_true", help="also with ANTs")
-    parser.add_argument("--update-docs", action="store_true")
     given = parser.parse_args()
-    set_workers(1)
-    table = (
-        f"`benchmarks/registration.py{' --ants' if given.ants else ''}`: "
-        f"{given.size} x {given.size} px, {given.pairs} pairs each, noise of "
-        f"{given.noise:g} on cells of 80 to 300 grey values, one thread.\n\n"
-        + as_markdown(*measured(given))
-    )
-    print(table)
-    if given.update_docs:
-        DOCS.write_text(update_docs(DOCS.read_text("utf-8"), table), "utf-8")
+    for block in blocks(None, given.size, given.pairs, given.noise, given.ants):
+        print(as_markdown(block.rows))
 
 
 if __name__ == "__main__":

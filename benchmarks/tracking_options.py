@@ -1,6 +1,7 @@
 """What the options of tracking bring, on movies whose tracks are known.
 
-    python benchmarks/tracking_options.py [--data DIR] [--update-docs]
+    python benchmarks/tracking_options.py [--data DIR]
+    python benchmarks/methods_table.py --data DIR --only tracking_options
 
 - cost terms: connection Jaccard on the sparse tables of DIR (as in tracking.py);
 - divisions: links from mother to daughter in simulated movies, true masks with every
@@ -21,14 +22,17 @@ import numpy as np
 import pandas as pd
 from scipy.stats import mannwhitneyu
 
+from _blocks import Block
 from cyto_kedro.core.calibration import Calibration
 from cyto_kedro.methods.tracking import TRACKERS, RelinkingOptions, relink
 from cyto_kedro.simulation import SimulationParams, simulate
 from cyto_kedro.simulation.params import TargetParams
 from tracking import PIXEL_UM, detections, links, sparse_movie
 
-DOCS = Path(__file__).resolve().parents[1] / "docs" / "methods" / "tracking.md"
-BEGIN, END = "<!-- tracking_options:begin -->", "<!-- tracking_options:end -->"
+PAGE = "docs/methods/tracking.md"
+BLOCKS = dict.fromkeys(
+    ("cost_terms", "divisions", "margins", "relinking", "overlap"), PAGE
+)
 STEPS = (1, 3, 5, 7)
 Rows = list[dict[str, object]]
 
@@ -310,53 +314,27 @@ def labelled(labels: np.ndarray) -> tuple[pd.DataFrame, set]:
 # -- report ---------------------------------------------------------------------------
 
 
-def report(data: Path | None) -> Iterator[str]:
-    """All tables as Markdown."""
+def blocks(data: Path | None) -> Iterator[Block]:
+    """One per option; cost terms only where there are real tables."""
     if data is not None:
-        yield "Connection Jaccard, `cost_terms` of `lap` at weight 1:"
-        yield as_markdown(cost_terms(data))
-    yield "Division links in simulated movies (seeds 401 to 405), some masks in two:"
-    yield as_markdown(divisions())
-    yield "How often a wrong link or track scores below a right one; 4 % missed:"
-    yield as_markdown(margins())
-    yield "Joins of tracks cut at random (gaps of 3 to 10 frames):"
-    yield as_markdown(relinking())
-    yield "Connection Jaccard on true masks:"
-    yield as_markdown(overlap())
-
-
-def as_markdown(rows: Rows) -> str:
-    """One table; shares with three decimals."""
-    names = list(rows[0])
-    lines = ["| " + " | ".join(names) + " |", "|---" * len(names) + "|"]
-    for row in rows:
-        shown = [f"{v:.4f}" if isinstance(v, float) else str(v) for v in row.values()]
-        lines.append("| " + " | ".join(shown) + " |")
-    return "\n".join(lines)
-
-
-def updated(text: str, block: str) -> str:
-    """The page with the block between the markers replaced.
-
-    Raises:
-        ValueError: The markers are missing or out of order.
-    """
-    head, begun, rest = text.partition(BEGIN)
-    _, ended, tail = rest.partition(END)
-    if not (begun and ended):
-        raise ValueError(f"the page needs a line {BEGIN} and, below it, {END}")
-    return f"{head}{BEGIN}\n{block}\n{END}{tail}"
+        about = "Connection Jaccard, `cost_terms` of `lap` at weight 1:"
+        yield Block(PAGE, "cost_terms", about, cost_terms(data))
+    about = "Division links in simulated movies (seeds 401 to 405), some masks in two:"
+    yield Block(PAGE, "divisions", about, divisions())
+    about = "How often a wrong link or track scores below a right one; 4 % missed:"
+    yield Block(PAGE, "margins", about, margins())
+    about = "Joins of tracks cut at random (gaps of 3 to 10 frames):"
+    yield Block(PAGE, "relinking", about, relinking())
+    about = "Connection Jaccard on true masks:"
+    yield Block(PAGE, "overlap", about, overlap())
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, help="folder with tracking_tables")
-    parser.add_argument("--update-docs", action="store_true")
     asked = parser.parse_args()
-    block = "\n\n".join(report(asked.data))
-    print(block)
-    if asked.update_docs:
-        DOCS.write_text(updated(DOCS.read_text("utf-8"), block), "utf-8")
+    for block in blocks(asked.data):
+        print(block.markdown, end="\n\n", flush=True)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,10 @@ import pytest
 from project import Project
 from slurm_cluster import SlurmCluster
 from slurm_cluster import missing as slurm_missing
+
+# A shell ignores Ctrl-C in what it starts in the background, and programs inherit that:
+# tests that press it would wait in vain.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

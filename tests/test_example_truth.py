@@ -196,17 +196,6 @@ def test_drift_is_right_when_it_undoes_the_stage():
     }
 
 
-def test_only_the_block_of_the_readme_is_rewritten():
-    begin, end = example_truth.BEGIN, example_truth.END
-    text = example_truth.update_readme(
-        f"above\n{begin}\n| replaced |\n{end}\nbelow\n", "| new |"
-    )
-    assert text.startswith(f"above\n{begin}\n") and text.endswith(f"{end}\nbelow\n")
-    assert "| new |" in text and "| replaced |" not in text
-    with pytest.raises(ValueError, match="results:begin"):
-        example_truth.update_readme("no markers", "| new |")
-
-
 # -- the example ----------------------------------------------------------------------
 
 
@@ -280,9 +269,8 @@ def test_shared_credit_beats_a_lot(measured):
 
 
 @pytest.mark.slow
-def test_the_readme_shows_every_measure(measured):
-    readme = (BENCHMARKS.parent / "README.md").read_text("utf-8")
-    _, _, block = readme.partition(example_truth.BEGIN)
-    shown = block.partition(example_truth.END)[0]
+def test_the_docs_show_every_measure(measured):
+    page = BENCHMARKS.parent / example_truth.BLOCKS["example_in_full"]
+    shown = page.read_text("utf-8")
     for measure in measured.index.get_level_values("measure").unique():
         assert f"| {measure} |" in shown

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ class CytoConfigLoader(OmegaConfigLoader):
     - ``globals.yml`` is checked against :class:`Layout`; relative roots are taken from
       the folder that holds ``conf``.
     - A catalog entry gets the whole layout where it says ``<layout>``; its paths may
-      hold ``<dataset> <movie> <workflow> <run>``, filled from :attr:`scope`. Outside a
+      hold the tokens of :class:`Scope`, filled from :attr:`scope`. Outside a
       run that is the latest complete run's first movie.
     - ``parameters`` of an environment are merged key by key over the base ones. A
       mapping with another ``name`` (another method) replaces the base's; entries for
@@ -139,13 +140,19 @@ class CytoConfigLoader(OmegaConfigLoader):
             ) from exc
 
     def _idle_scope(self) -> Scope:
-        run_id = latest_complete_run(self.layout.output_root, MAIN_WORKFLOW)
+        root = self.layout.output_root
+        benchmark = latest_complete_run(root, BENCHMARK_WORKFLOW) or ""
+        scope = Scope(
+            MAIN_WORKFLOW,
+            latest_complete_run(root, MAIN_WORKFLOW),
+            dataset=self.layout.dataset,
+            benchmark_id=benchmark,
+        )
         try:
             first = self.experiment.movies[0]
         except ConfigError:
-            # No sheet yet: viz and registry still show the graph.
-            return Scope(MAIN_WORKFLOW, run_id, dataset=self.layout.dataset)
-        return Scope(MAIN_WORKFLOW, run_id, dataset=first.dataset, movie=first.id)
+            return scope  # No sheet yet: viz and registry still show the graph.
+        return replace(scope, dataset=first.dataset, movie=first.id)
 
     def _merge_configs(
         self,

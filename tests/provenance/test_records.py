@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -104,3 +105,9 @@ def test_path_tokens_are_filled_at_any_depth():
     assert scope.fill("o/<workflow>/<run>/r.html") == (
         "o/main/run_20260101T000000Z/r.html"
     )
+    assert scope.fill("<benchmark_run>") == "run_20260101T000000Z"
+    idle = replace(scope, benchmark_id="20250101T000000Z")
+    assert idle.fill("<run> <benchmark_run>") == (
+        "run_20260101T000000Z run_20250101T000000Z"
+    )
+    assert replace(scope, benchmark_id="").fill("<benchmark_run>") == "run_none"

@@ -10,23 +10,37 @@ from pathlib import Path
 from typing import Any
 
 RUN_ID = re.compile(r"^\d{8}T\d{6}Z$")
-_TOKEN = re.compile(r"<(dataset|movie|workflow|run)>")
+_TOKEN = re.compile(r"<(dataset|movie|workflow|run|benchmark_run)>")
 NO_RUN = "run_none"
 
 
 @dataclass(frozen=True)
 class Scope:
-    """Values of the tokens ``<dataset> <movie> <workflow> <run>`` in catalog paths."""
+    """Values of the tokens in catalog paths.
+
+    They are ``<dataset> <movie> <workflow> <run> <benchmark_run>``.
+
+    Args:
+        benchmark_id: Run of the benchmark, where that is not ``run_id``: outside a
+            run, catalogs show the latest of each. Empty: there is none.
+    """
 
     workflow: str
     run_id: str | None = None
     dataset: str = "none"
     movie: str = "none"
+    benchmark_id: str | None = None
 
     @property
     def run(self) -> str:
         """Folder name of the run."""
         return f"run_{self.run_id}" if self.run_id else NO_RUN
+
+    @property
+    def benchmark_run(self) -> str:
+        """Folder name of the benchmark's run."""
+        run_id = self.run_id if self.benchmark_id is None else self.benchmark_id
+        return f"run_{run_id}" if run_id else NO_RUN
 
     def fill(self, value: Any) -> Any:
         """Replace tokens in every string of a nested configuration."""

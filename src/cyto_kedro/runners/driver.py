@@ -12,6 +12,7 @@ from kedro.pipeline.node import Node
 
 from cyto_kedro.core.atomic import remove_leftovers
 from cyto_kedro.core.errors import ConfigError
+from cyto_kedro.core.experiment import Movie
 from cyto_kedro.core.locks import locked
 from cyto_kedro.core.params import Params
 from cyto_kedro.core.tags import movie_tag
@@ -131,6 +132,16 @@ def check_persisted(stages: list[Stage], pipeline: Pipeline, catalog: Any) -> No
             where="conf/*/catalog*.yml",
             fix="give them a file",
         )
+
+
+def frames_of(context: RunContext, movie: Movie) -> int:
+    """Frames to analyse: from an earlier ingest, else all of the raw movie."""
+    catalog: Any = context.catalog_for(movie)
+    # Straight from the dataset: loading through the catalog would log each time.
+    calibration = catalog.get("calibration")
+    if calibration.exists():
+        return int(calibration.load().n_frames)
+    return int(catalog.get(f"{next(iter(movie.paths))}.raw").load().data.shape[0])
 
 
 def wants_gpu(node: Node, catalog: Any) -> bool:

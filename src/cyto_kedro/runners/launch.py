@@ -25,7 +25,7 @@ from cyto_kedro.core.errors import CytoError
 from cyto_kedro.core.experiment import Movie
 from cyto_kedro.core.tags import FRAME_WISE
 from cyto_kedro.core.window import windows
-from cyto_kedro.runners.driver import base_of, wants_gpu
+from cyto_kedro.runners.driver import base_of, frames_of, wants_gpu
 from cyto_kedro.runners.experiment import RunContext
 from cyto_kedro.runners.journal import Journal
 from cyto_kedro.runners.scheduler import Backend
@@ -65,10 +65,12 @@ class TrialFailed(CytoError):
 class Trial:
     """One repetition of a stage with N jobs on some movies.
 
-    ``window`` is the number of frames in a unit of a frame-wise node.
+    ``pipeline`` are the production nodes of the stage, ``window`` the number of frames
+    in a unit of a frame-wise node.
     """
 
     stage: str
+    pipeline: Pipeline
     n_jobs: int
     replicate: int
     movies: tuple[Movie, ...]
@@ -113,9 +115,7 @@ class Launcher:
 
     def n_frames(self, movie: Movie) -> int:
         """Analysed frames of a movie of this run."""
-        # Straight from the dataset: loading through the catalog would log each time.
-        catalog: Any = self.context.catalog_for(movie)
-        return int(catalog.get("calibration").load().n_frames)
+        return frames_of(self.context, movie)
 
     def granted(self, pipeline: Pipeline) -> int | None:
         """Jobs of these nodes that can run at a time; None: only the queue knows."""
@@ -141,12 +141,22 @@ class Launcher:
         """Put a fact into the run's metadata."""
         self.context.record.note(key, value)
 
-    def measure(self, trial: Trial, pipeline: Pipeline, keep: bool) -> TrialResult:
+    def phases(self, trial: Trial) -> list[tuple[list[Node], list[Unit]]]:
+        """Nodes that wait for the ones before, each group with its units."""
+        groups = phases_of(trial.pipeline)
+        return [(nodes, self._units(trial, nodes)) for nodes in groups]
+
+    def journal(self, trial: Trial) -> Journal:
+        """Where a trial leaves its scripts, results and logs."""
+        output = Path(self.context.config("globals")["output_root"]).absolute()
+        run = output / "benchmark" / trial.stage / f"run_{self.context.run_id}"
+        return Journal(run / "log" / trial.name)
+
+    def measure(self, trial: Trial, keep: bool) -> TrialResult:
         """Run one trial.
 
         Args:
             trial: What to run.
-            pipeline: Production nodes of the stage.
             keep: Leave its scratch in place.
 
         Returns:
@@ -159,9 +169,9 @@ class Launcher:
         places = _Places(
             scratch, Path(roots["output_root"]).absolute(), private=private
         )
-        self._link_inputs(trial, pipeline, places)
-        rows = self._run(trial, pipeline, places)
-        expected, found, content = self._outputs(trial, pipeline, places)
+        self._link_inputs(trial, places)
+        rows = self._run(trial, places)
+        expected, found, content = self._outputs(trial, places)
         if not keep:
             shutil.rmtree(private, ignore_errors=True)
             with suppress(OSError):  # another trial's folder is there
@@ -173,35 +183,29 @@ class Launcher:
             "stage": trial.stage,
             "n_jobs": trial.n_jobs,
             "replicate": trial.replicate,
-            "method": self.method(pipeline),
+            "method": self.method(trial.pipeline),
             "backend": self.site.kind,
-            "gpu": self.wants_gpu(pipeline),
+            "gpu": self.wants_gpu(trial.pipeline),
             "device": " and ".join(sorted(devices)) or None,
             "movies": len(trial.movies),
             "total_frames": frames,
             "widest_phase": int(sizes.max()),
-            "granted": self.granted(pipeline),
+            "granted": self.granted(trial.pipeline),
             "outputs_expected": expected,
             "outputs_found": found,
             "results_sha256": content,
         }
         return TrialResult(rows, facts)
 
-    def _run(
-        self, trial: Trial, pipeline: Pipeline, places: _Places
-    ) -> list[dict[str, Any]]:
-        stage_folder = places.output / "benchmark" / trial.stage
-        run = f"run_{self.context.run_id}"
-        journal = Journal(stage_folder / run / "log" / trial.name)
+    def _run(self, trial: Trial, places: _Places) -> list[dict[str, Any]]:
+        journal = self.journal(trial)
         journal.open()
         base = base_of(self.context, journal)
         base = replace(base, environment=base.environment | places.environment)
-        phases = phases_of(pipeline)
-        backend = self.site.open(base, journal, pipeline.nodes, trial.n_jobs)
+        backend = self.site.open(base, journal, trial.pipeline.nodes, trial.n_jobs)
         rows: list[dict[str, Any]] = []
         try:
-            for number, nodes in enumerate(phases):
-                units = self._units(trial, nodes)
+            for number, (nodes, units) in enumerate(self.phases(trial)):
                 submitted = time.time()
                 self.site.submit(backend, nodes, units, trial.n_jobs)
                 done = _results(backend, {unit.id for unit in units})
@@ -268,8 +272,9 @@ class Launcher:
             "written_bytes": got.written_bytes,
         }
 
-    def _link_inputs(self, trial: Trial, pipeline: Pipeline, places: _Places) -> None:
-        names = {name for name in pipeline.inputs() if not name.startswith("params:")}
+    def _link_inputs(self, trial: Trial, places: _Places) -> None:
+        inputs = trial.pipeline.inputs()
+        names = {name for name in inputs if not name.startswith("params:")}
         for movie in trial.movies:
             catalog = self.context.catalog_for(movie)
             # Image stores take their pixel size from the calibration.
@@ -292,14 +297,12 @@ class Launcher:
                     link.parent.mkdir(parents=True, exist_ok=True)
                     link.symlink_to(source)
 
-    def _outputs(
-        self, trial: Trial, pipeline: Pipeline, places: _Places
-    ) -> tuple[int, int, str | None]:
+    def _outputs(self, trial: Trial, places: _Places) -> tuple[int, int, str | None]:
         """How many outputs there must be and are, and a hash over all of them."""
         expected, digests = 0, []
         for movie in trial.movies:
             catalog = self.context.catalog_for(movie)
-            for name in sorted(pipeline.all_outputs()):
+            for name in sorted(trial.pipeline.all_outputs()):
                 path = getattr(catalog.get(name), "path", None)
                 if path is None:
                     continue

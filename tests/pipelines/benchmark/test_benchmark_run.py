@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from cyto_kedro.config import CytoConfigLoader
 from project import Project
 from small_experiment import small_project
 
@@ -58,6 +59,14 @@ def test_it_measures_judges_and_is_judged_again(tmp_path: Path) -> None:
         assert (folder / "log" / "N2_r1").is_dir()
         assert (run / "figures" / f"speedup_{stage}.png").exists()
     assert "Verdict" in (run / "scaling_analysis.md").read_text("utf-8")
+
+    # What viz and notebooks open, without a run of the main workflow.
+    conf = CytoConfigLoader(
+        str(project.folder / "conf"), base_env="base", default_run_env="local"
+    )
+    assert conf["catalog"]["acceptance_report"]["filepath"] == str(
+        run / "acceptance_report.json"
+    )
 
     again = project.kedro("cyto", "collect", "--validate")
     assert again.returncode == 2, again.stdout + again.stderr  # no reference

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -143,6 +144,24 @@ def test_a_dry_run_shows_all_and_does_nothing(project, monkeypatch):
     assert not list(
         (project.folder / "data" / "08_reporting").rglob("run_metadata.json")
     )
+
+
+def test_a_dry_run_of_the_benchmark_shows_the_trials(project, monkeypatch):
+    monkeypatch.setenv("PATH", "/usr/bin/nowhere:" + str(Path(sys.executable).parent))
+    done = project.kedro(
+        "run", "--pipeline=benchmark", RUNNER, "--runner-params=dry_run=true"
+    )
+    assert done.returncode == 0, done.stderr
+    text = done.stdout
+    trials = re.findall(r"# (\w+), N = (\d+): \d+ units of .*; 2 times", text)
+    stages = ["register_denoise", "cellpose", "trackmate", "contact"]
+    assert list(dict.fromkeys(stage for stage, _ in trials)) == stages
+    assert {n for _, n in trials} == {"1", "2", "4", "8"}
+    # Sixteen windows in eight shares; the trial's own folder.
+    part = text.partition("# cellpose, N = 8:")[2].partition("\n# ")[0]
+    assert "--array=0-7 " in part
+    assert "/benchmark/cellpose/" in part and "/log/N8_r1/" in part
+    assert not list((project.folder / "data" / "08_reporting").rglob("benchmark"))
 
 
 def test_no_slurm_is_told_before_anything_starts(project, monkeypatch):

@@ -49,29 +49,42 @@ def measure_stage(
     Returns:
         Tables UNITS and TRIALS.
     """
-    by_frames = any(FRAME_WISE in node.tags for node in nodes.nodes)
-    most = max(options.job_counts)
-    movies = launcher.movies(options.total_frames, 1 if by_frames else most)
-    frames = sum(launcher.n_frames(movie) for movie in movies)
-    granted = launcher.granted(nodes)
     units: list[dict[str, Any]] = []
     trials: list[dict[str, Any]] = []
-    for n_jobs in options.job_counts:
-        enough = granted is None or granted >= n_jobs
-        times = options.replicates if enough else options.replicates_unmeasurable
-        for replicate in range(1, times + 1):
-            window = max(1, ceil(frames / most))
-            trial = Trial(stage, n_jobs, replicate, movies, window)
-            logger.info("%s: N = %d, replicate %d", stage, n_jobs, replicate)
-            result = launcher.measure(trial, nodes, keep=options.keep_scratch)
-            units += result.units
-            trials.append(result.facts)
+    planned = planned_trials(launcher, options, stage=stage, nodes=nodes)
+    for trial in planned:
+        logger.info("%s: N = %d, replicate %d", stage, trial.n_jobs, trial.replicate)
+        result = launcher.measure(trial, keep=options.keep_scratch)
+        units += result.units
+        trials.append(result.facts)
+    frames = sum(launcher.n_frames(movie) for movie in planned[0].movies)
     launcher.note("job_counts", list(options.job_counts))
     launcher.note("total_frames", frames)
     return (
         UNITS.conform(pd.DataFrame(units)) if units else UNITS.empty(),
         TRIALS.conform(pd.DataFrame(trials)) if trials else TRIALS.empty(),
     )
+
+
+def planned_trials(
+    launcher: Launcher, options: BenchmarkParams, *, stage: str, nodes: Pipeline
+) -> list[Trial]:
+    """The trials of a stage in order: N after N, each as often as it is repeated."""
+    by_frames = any(FRAME_WISE in node.tags for node in nodes.nodes)
+    most = max(options.job_counts)
+    movies = launcher.movies(options.total_frames, 1 if by_frames else most)
+    frames = sum(launcher.n_frames(movie) for movie in movies)
+    window = max(1, ceil(frames / most))
+    granted = launcher.granted(nodes)
+    trials = []
+    for n_jobs in options.job_counts:
+        enough = granted is None or granted >= n_jobs
+        times = options.replicates if enough else options.replicates_unmeasurable
+        trials += [
+            Trial(stage, nodes, n_jobs, replicate, movies, window)
+            for replicate in range(1, times + 1)
+        ]
+    return trials
 
 
 def collect(

@@ -20,6 +20,7 @@ from cyto_kedro.pipelines.benchmark.nodes import (
     collect,
     judge_run,
     measure_stage,
+    planned_trials,
     show,
 )
 
@@ -99,9 +100,14 @@ def production_of(layout: Layout) -> dict[str, Pipeline]:
 
 
 def _measure(stage: str, production: Pipeline, earlier: list[str]) -> Node:
-    function = partial(measure_stage, stage=stage, nodes=production)
+    function = update_wrapper(
+        partial(measure_stage, stage=stage, nodes=production), measure_stage
+    )
+    # A dry run asks for what the node would launch.
+    plan = partial(planned_trials, stage=stage, nodes=production)
+    function.__dict__["planned_trials"] = plan
     return Node(
-        update_wrapper(function, measure_stage),
+        function,
         ["launcher", "params:benchmark", *earlier[-2:]],
         [f"{stage}.units", f"{stage}.trials"],
         name=stage,

@@ -31,6 +31,7 @@ from cyto_kedro.runners.driver import (
 from cyto_kedro.runners.experiment import ExperimentRunner, RunContext
 from cyto_kedro.runners.images import Images
 from cyto_kedro.runners.journal import Journal
+from cyto_kedro.runners.launch import Launcher
 from cyto_kedro.runners.progress import progress
 from cyto_kedro.runners.resources import (
     NodePlan,
@@ -45,6 +46,7 @@ from cyto_kedro.runners.slurm.batches import Batch
 from cyto_kedro.runners.slurm.cluster import Cluster
 from cyto_kedro.runners.slurm.dry_run import DryRun
 from cyto_kedro.runners.slurm.script import render
+from cyto_kedro.runners.slurm.site import SlurmSite
 from cyto_kedro.runners.stages import Placement, Stage, stages_of
 from cyto_kedro.runners.units import Base
 from cyto_kedro.runners.worker import run_unit
@@ -103,26 +105,23 @@ class SlurmRunner(ExperimentRunner):
             ConfigError: What was asked for cannot work; nothing was submitted.
             MoviesFailed: Some movies failed; the message names each with its cause.
         """
-        context, cluster = self.context, Cluster()
-        config = read_config(context.config("slurm"), self._given)
+        context = self.context
+        config, cluster, *_ = self._surroundings
         if not self.dry_run:
             _refuse_what_cannot_submit(cluster, config)
-        reachable = cluster.available()
-        limits = limits_of(config, cluster.partitions() if reachable else None)
-        images = Images.of(context, self._profile)
         any_catalog = context.catalog_for(context.movies()[0])
         stages = stages_of(
             pipeline,
-            lambda node: _placement(node, any_catalog, config, images, limits),
+            lambda node: self.placement(node, any_catalog),
             group=config.group,
         )
         check_persisted(stages, pipeline, any_catalog)
-        images.check(stages, under_slurm=True)
         journal = journal_of(context)
-        render_batch = _Renderer(context, journal, images)
+        render_batch = self.renderer(journal, stages)
         if self.dry_run:
-            dry = DryRun(context, render_batch)
-            largest = cluster.max_array_size() if reachable else dry.max_array
+            site = SlurmSite(context, self)
+            dry = DryRun(context, render_batch, Launcher(context, site), site)
+            largest = cluster.max_array_size() if cluster.available() else dry.max_array
             dry = replace(dry, max_array=min(largest, config.max_jobs))
             dry.show(stages, pipeline, only_missing_outputs)
             return {}
@@ -132,15 +131,7 @@ class SlurmRunner(ExperimentRunner):
             options = self._given | {"profile": self._profile}
             journal.write_header(header_of(context, NAME, options))
             todo = nodes_to_run(context, pipeline, only_missing_outputs, resumed)
-            backend = SlurmBackend(
-                base=base_of(context, journal),
-                journal=journal,
-                config=config,
-                cluster=cluster,
-                limits=limits,
-                render=render_batch,
-                plans={stage.name: stage.placement.detail for stage in stages},
-            )
+            backend = self.backend(base_of(context, journal), journal, stages)
             try:
                 with progress(backend.summary) as watch:
                     Scheduler(
@@ -165,17 +156,27 @@ class SlurmRunner(ExperimentRunner):
         self, base: Base, journal: Journal, stages: list[Stage]
     ) -> SlurmBackend:
         """A backend beside the run's own, for work that the driver launches."""
-        config, cluster, limits, images = self._surroundings
-        images.check(stages, under_slurm=True)
+        config, cluster, limits, _ = self._surroundings
         return SlurmBackend(
             base=base,
             journal=journal,
             config=config,
             cluster=cluster,
             limits=limits,
-            render=_Renderer(self.context, journal, images),
+            render=self.renderer(journal, stages),
             plans={stage.name: stage.placement.detail for stage in stages},
         )
+
+    def renderer(self, journal: Journal, stages: list[Stage]) -> Renderer:
+        """Writes the scripts of these stages.
+
+        Raises:
+            ConfigError: An image is missing or cannot run the worker.
+        """
+        *_, images = self._surroundings
+        own = replace(images)
+        own.check(stages, under_slurm=True)
+        return Renderer(self.context, journal, own)
 
     def placement(self, node: Node, catalog: Any) -> Placement:
         """Where ``slurm.yml`` puts a node."""
@@ -186,11 +187,16 @@ class SlurmRunner(ExperimentRunner):
     def _surroundings(self) -> tuple[SlurmConfig, Cluster, Any, Images]:
         context, cluster = self.context, Cluster()
         config = read_config(context.config("slurm"), self._given)
-        limits = limits_of(config, cluster.partitions())
-        return config, cluster, limits, Images.of(context, self._profile)
+        seen = cluster.partitions() if cluster.available() else None
+        return (
+            config,
+            cluster,
+            limits_of(config, seen),
+            Images.of(context, self._profile),
+        )
 
 
-class _Renderer:
+class Renderer:
     """The script of a batch: the worker, in its container if it has one."""
 
     def __init__(self, context: RunContext, journal: Journal, images: Images) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
@@ -17,7 +17,7 @@ from cyto_kedro.runners.stages import Stage
 from cyto_kedro.runners.units import Base, Unit
 
 if TYPE_CHECKING:
-    from cyto_kedro.runners.slurm.runner import SlurmRunner
+    from cyto_kedro.runners.slurm.runner import Renderer, SlurmRunner
 
 
 @dataclass(frozen=True)
@@ -41,15 +41,24 @@ class SlurmSite:
     def submit(
         self, backend: Backend, nodes: Sequence[Node], units: list[Unit], n_jobs: int
     ) -> None:
+        """As :meth:`submissions` says."""
+        slurm = cast("SlurmBackend", backend)
+        for stage, part in self.submissions(nodes, units, n_jobs):
+            slurm.submit(stage, part)
+
+    def submissions(
+        self, nodes: Sequence[Node], units: list[Unit], n_jobs: int
+    ) -> Iterator[tuple[Stage, list[Unit]]]:
         """Shares differ by one unit at most: an array task holds a share."""
         stage = self._stages(nodes)[0]
-        slurm = cast("SlurmBackend", backend)
         for part, size in shares(units, n_jobs):
             plan: NodePlan = stage.placement.detail
             plan = replace(plan, fan_out=FanOut(units_per_task=size))
-            slurm.submit(
-                replace(stage, placement=replace(stage.placement, detail=plan)), part
-            )
+            yield replace(stage, placement=replace(stage.placement, detail=plan)), part
+
+    def render(self, journal: Journal, nodes: Sequence[Node]) -> Renderer:
+        """Writes the scripts of these nodes."""
+        return self.runner.renderer(journal, self._stages(nodes))
 
     def _stages(self, nodes: Sequence[Node]) -> list[Stage]:
         catalog = self.context.catalog_for(self.context.movies()[0])
