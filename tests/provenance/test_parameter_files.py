@@ -91,6 +91,7 @@ def catalog(weights, **more):
 def record(tmp_path):
     made = SimpleNamespace(shared=False, silent=False, run_id="20260101T000000Z")
     made.layout = SimpleNamespace(output_root=tmp_path / "elsewhere")
+    made.facts = {}
     made.entry = NodeTimes(None, "segment")
     made.times = lambda movie, node: made.entry
     return made

@@ -18,6 +18,7 @@ from cyto_kedro.core.scope import run_folder
 from cyto_kedro.datasets.references import ReferencesDataset
 from cyto_kedro.methods.scaling import Rules, judge, scaling_of, timed_trials
 from cyto_kedro.provenance.runs import METADATA, find_run
+from cyto_kedro.provenance.seal import is_sealed
 
 REPORT = "acceptance_report.json"
 #: Exit codes of the command.
@@ -66,12 +67,18 @@ def references_of(context: KedroContext) -> Path:
     return dataset.folder
 
 
-def write_report(layout: Layout, report: dict[str, Any]) -> Path:
-    """Put the new verdict beside the run's own."""
+def write_report(layout: Layout, report: dict[str, Any]) -> str:
+    """Put the new verdict beside the run's own, unless the run is sealed.
+
+    Returns:
+        Where it is.
+    """
     folder = run_folder(layout.output_root, BENCHMARK_WORKFLOW, report["run_id"])
+    if is_sealed(folder):
+        return f"not written: run {report['run_id']} is sealed"
     path = folder / "acceptance_report.rejudged.json"
     write_text(path, json.dumps(report, indent=2) + "\n")
-    return path
+    return str(path)
 
 
 def as_text(report: dict[str, Any]) -> str:

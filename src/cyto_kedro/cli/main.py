@@ -12,6 +12,7 @@ from kedro.framework.startup import ProjectMetadata
 from kedro.validation.exceptions import ParameterValidationError
 
 from cyto_kedro.cli.init_command import init
+from cyto_kedro.cli.lifecycle import COMMANDS as LIFECYCLE_COMMANDS
 from cyto_kedro.core.errors import CytoError
 
 # What a user can act on; anything else is a defect and keeps its traceback.
@@ -229,6 +230,10 @@ def collect(
     click.echo(judging.write_report(loader.layout, report))
     if validate:
         ctx.exit(judging.CODES[report["verdict"]])
+
+
+for _command in LIFECYCLE_COMMANDS:
+    cyto.add_command(_command)
 
 
 @cyto.group()

@@ -16,6 +16,7 @@ from cyto_kedro.core.errors import ConfigError, StorageError
 from cyto_kedro.core.layout import Layout
 from cyto_kedro.core.locks import locked
 from cyto_kedro.provenance.runs import METADATA, run_ids
+from cyto_kedro.provenance.seal import is_sealed, refuse_if_sealed
 from cyto_kedro.runners.journal import Journal
 from cyto_kedro.runners.local import tail
 from cyto_kedro.runners.units import Spec
@@ -48,7 +49,7 @@ class Run:
 
     def is_driven(self) -> bool:
         """Whether a driver of the run is alive."""
-        if not self.journal.lock.exists():
+        if not self.journal.lock.exists() or is_sealed(self.folder):
             return False
         try:
             with locked(self.journal.lock):
@@ -233,8 +234,9 @@ def prune(run: Run, layout: Layout) -> tuple[int, int]:
         Number of files, and their bytes.
 
     Raises:
-        StorageError: A driver of the run is alive.
+        StorageError: A driver of the run is alive, or the run is sealed.
     """
+    refuse_if_sealed(run.folder)
     journal = run.journal
     if not journal.folder.is_dir():
         return 0, 0

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+S = TypeVar("S")
+T = TypeVar("T")
 
 _workers: int | None = None
 
@@ -28,3 +34,10 @@ def set_workers(count: int | None) -> None:
     if count is not None and count < 1:
         raise ValueError("the number of workers must be at least 1")
     _workers = count
+
+
+def side_by_side(function: Callable[[S], T], items: Iterable[S]) -> list[T]:
+    """Apply a function that reads files to each item, side by side, in order."""
+    todo = list(items)
+    with ThreadPoolExecutor(workers()) as pool:
+        return list(pool.map(function, todo))

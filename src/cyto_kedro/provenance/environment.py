@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import re
@@ -24,20 +25,48 @@ HIDDEN = "***"
 def git_state(project: Path) -> tuple[str | None, bool | None]:
     """(commit, uncommitted changes) of the project; (None, None) outside git."""
 
-    def git(*words: str) -> str:
-        done = subprocess.run(
-            ["git", "-C", str(project), *words],
-            capture_output=True,
-            text=True,
-            timeout=20,
-            check=True,
-        )
-        return done.stdout.strip()
-
     try:
-        return git("rev-parse", "HEAD"), bool(git("status", "--porcelain"))
+        head = _git(project, "rev-parse", "HEAD").decode().strip()
+        return head, bool(_git(project, "status", "--porcelain").strip())
     except (OSError, subprocess.SubprocessError):
         return None, None
+
+
+@cache
+def git_diff_hash(project: Path) -> str | None:
+    """SHA-256 of what differs from the commit; None if nothing does, or outside git.
+
+    It covers ``git diff HEAD`` and the names and contents of untracked files that git
+    does not ignore, so that two runs from the same dirty tree can be told from two runs
+    from different ones.
+    """
+    _, dirty = git_state(project)
+    if not dirty:
+        return None
+    try:
+        # With --relative as with ls-files: of a larger repository, this project only.
+        diff = _git(project, "diff", "HEAD", "--binary", "--no-ext-diff", "--relative")
+        listed = _git(project, "ls-files", "-z", "--others", "--exclude-standard")
+    except (OSError, subprocess.SubprocessError):
+        return None
+    digest = hashlib.sha256(diff)
+    for name in sorted(filter(None, listed.split(b"\0"))):
+        path = project / os.fsdecode(name)
+        digest.update(b"\0" + name + b"\0")
+        if path.is_file():
+            with path.open("rb") as stream:
+                digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()
+
+
+def _git(project: Path, *words: str) -> bytes:
+    done = subprocess.run(
+        ["git", "-C", str(project), *words],
+        capture_output=True,
+        timeout=20,
+        check=True,
+    )
+    return done.stdout
 
 
 @cache
@@ -68,7 +97,40 @@ def host_facts() -> dict[str, Any]:
         "processor": _processor(),
         "cpus": os.cpu_count(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "gpus": gpus(),
     }
+
+
+@cache
+def gpus() -> list[dict[str, Any]]:
+    """NVIDIA GPUs of this machine: name, driver, memory; empty where there is none.
+
+    Asked of ``nvidia-smi``, so that the driver of a run needs no CUDA libraries.
+    """
+    fields = "name,driver_version,memory.total"
+    command = ["nvidia-smi", f"--query-gpu={fields}", "--format=csv,noheader,nounits"]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=20, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return [gpu for line in done.stdout.splitlines() if (gpu := _gpu(line))]
+
+
+def _gpu(line: str) -> dict[str, Any] | None:
+    name, *rest = [part.strip() for part in line.split(",")]
+    if len(rest) != 2:
+        return None
+    memory = int(rest[1]) if rest[1].isdigit() else None  # "[N/A]" on some machines
+    return {"name": name, "driver": rest[0], "memory_mib": memory}
+
+
+def slurm_job() -> str | None:
+    """Id of the SLURM job (with array task) that this process runs in."""
+    job = os.environ.get("SLURM_ARRAY_JOB_ID") or os.environ.get("SLURM_JOB_ID")
+    task = os.environ.get("SLURM_ARRAY_TASK_ID")
+    return f"{job}_{task}" if job and task else job or None
 
 
 def compute_device(gpu: bool) -> str | None:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from cyto_kedro.core.atomic import write_text
-from cyto_kedro.core.parallel import workers
-from cyto_kedro.provenance.environment import git_state, host_facts, package_versions
+from cyto_kedro.core.parallel import side_by_side
+from cyto_kedro.provenance.environment import (
+    git_diff_hash,
+    git_state,
+    host_facts,
+    package_versions,
+    slurm_job,
+)
 from cyto_kedro.provenance.hashing import sha256_of, size_of
 from cyto_kedro.provenance.runs import METADATA, RunRecord, now
 from cyto_kedro.provenance.sidecar import Sidecar
@@ -38,28 +44,67 @@ def write_manifest(
         "run_id": record.run_id,
         "pipeline": record.workflow,
         "status": record.status,
+        "folder": record.folder.absolute().as_uri(),
         "written_at": now(),
         "git_sha": sha,
         "git_dirty": dirty,
+        "git_diff_sha256": git_diff_hash(record.project),
         "host": host_facts(),
         "packages": package_versions(),
+        "slurm_jobs": record.facts.get("slurm_jobs", []),
+        "slurm_driver_job": slurm_job(),
+        "containers": _containers(record.facts.get("containers", [])),
         "metadata": METADATA,
         "inputs": _described(inputs, "input"),
         "configuration": _described(configuration, "configuration"),
-        "outputs": [
-            {"role": "output", "reused": item.run_id != record.run_id} | asdict(item)
-            for item in outputs
-        ],
+        "outputs": [_output(item, record) for item in outputs],
     }
     path = record.folder / MANIFEST
     write_text(path, json.dumps(manifest, indent=2, default=str) + "\n")
     return path
 
 
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """The manifest of a run folder; None if absent or unreadable."""
+    try:
+        found = json.loads((folder / MANIFEST).read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def path_of(uri: str) -> Path | None:
+    """Local path of a ``file://`` URI; None for any other."""
+    parts = urlsplit(uri)
+    return Path(unquote(parts.path)) if parts.scheme == "file" else None
+
+
+def _output(item: Sidecar, record: RunRecord) -> dict[str, Any]:
+    """An output with its storage class: `output` is kept, `scratch` may be purged."""
+    path = path_of(item.uri)
+    # A benchmark writes beside its own run folder, below the same root.
+    kept = path is None or path.is_relative_to(record.layout.output_root.absolute())
+    facts = {
+        "role": "output",
+        "class": "output" if kept else "scratch",
+        "reused": item.run_id != record.run_id,
+    }
+    return facts | asdict(item)
+
+
+def _containers(noted: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Images that nodes ran in; those that are files with their hash."""
+    found = []
+    for item in noted:
+        file = Path(item.get("file") or "")
+        facts = _described([file], "container")[0] if file.is_file() else {}
+        found.append({"role": "container", **item, **facts})
+    return found
+
+
 def _described(paths: Iterable[Path], role: str) -> list[dict[str, Any]]:
     todo = sorted({Path(path) for path in paths if Path(path).exists()})
-    with ThreadPoolExecutor(workers()) as pool:
-        hashes = list(pool.map(sha256_of, todo))
+    hashes = side_by_side(sha256_of, todo)
     return [
         {
             "role": role,

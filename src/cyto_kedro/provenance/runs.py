@@ -18,8 +18,11 @@ from cyto_kedro.core.experiment import Movie
 from cyto_kedro.core.layout import Layout
 from cyto_kedro.core.scope import RUN_ID, run_folder
 from cyto_kedro.provenance import environment
+from cyto_kedro.provenance.seal import refuse_if_sealed
 
 METADATA = "run_metadata.json"
+#: Held by the one driver of a run with jobs; below the run's folder.
+DRIVER_LOCK = "log/.driver.lock"
 LOCK = ".lock"
 
 
@@ -76,6 +79,15 @@ def run_ids(output_root: Path, workflow: str) -> list[str]:
     folders = (Path(output_root) / workflow).glob("run_*")
     ids = (folder.name.removeprefix("run_") for folder in folders if folder.is_dir())
     return sorted(found for found in ids if RUN_ID.match(found))
+
+
+def read_metadata(folder: Path) -> dict[str, Any]:
+    """`run_metadata.json` of a run folder; empty if absent or unreadable."""
+    try:
+        found = json.loads((folder / METADATA).read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 @dataclass
@@ -226,6 +238,7 @@ class RunRecord:
 
         Those are wrong parameters, a refusal before the first node, and Ctrl-C.
         """
+        refuse_if_sealed(self.folder)
         self.write()
         try:
             yield

@@ -38,6 +38,7 @@ __all__ = [
     "command",
     "end",
     "exit_status",
+    "image_id",
     "refuse_under_slurm",
     "run",
     "stop",
@@ -106,6 +107,24 @@ def check(container: Container, *, project: Path) -> None:
     if not status.ok or found is None:
         raise _refused(container, _reason(status, complaint or said), complaint)
     _compare(container, found, versions())
+
+
+def image_id(container: Container) -> str | None:
+    """The engine's id of a container's image, a content hash; None if it has none."""
+    if container.engine not in DETACHED:
+        return None
+    command = [container.engine, "image", "inspect", "--format", "{{.Id}}"]
+    try:
+        done = subprocess.run(
+            [*command, container.image],
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None
 
 
 def _check_files(container: Container, project: Path) -> None:

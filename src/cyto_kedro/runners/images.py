@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from kedro.pipeline.node import Node
 
@@ -12,6 +14,7 @@ from cyto_kedro.runners.containers import (
     Container,
     check,
     command,
+    image_id,
     refuse_under_slurm,
 )
 from cyto_kedro.runners.experiment import RunContext
@@ -31,12 +34,15 @@ class Images:
         project: Folder of the project; visible in every container, and the working
             directory there.
         binds: Folders that workers read and write.
+        note: Told which images are used, for the run's metadata.
     """
 
     profile: Profile
     project: Path
     binds: list[Bind]
+    note: Callable[[str, Any], None] = lambda key, value: None
     _stages: dict[str, Stage] = field(default_factory=dict)
+    _noted: dict[Container, dict[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, context: RunContext, profile: str | None) -> Images:
@@ -46,7 +52,8 @@ class Images:
         binds = [Bind(source=Path(roots["data_root"]).absolute(), read_only=True)]
         binds += [Bind(source=Path(roots[key]).absolute()) for key in _WRITTEN]
         binds += [Bind(source=context.conf_source.absolute(), read_only=True)]
-        return cls(config.profile(profile), context.project, binds)
+        chosen = config.profile(profile)
+        return cls(chosen, context.project, binds, context.record.note)
 
     def container_of(self, node: Node, gpu: bool) -> Container | None:
         """The container of a node; None on bare metal."""
@@ -65,6 +72,19 @@ class Images:
             if under_slurm:
                 refuse_under_slurm(container)
             check(container, project=self.project)
+            if not container.bare and container not in self._noted:
+                self._noted[container] = self._described(container)
+        if self._noted:
+            self.note("containers", list(self._noted.values()))
+
+    def _described(self, container: Container) -> dict[str, Any]:
+        file = container.image_path(self.project)
+        return {
+            "engine": container.engine,
+            "image": container.image,
+            "file": None if file is None else str(file),
+            "id": None if file is not None else image_id(container),
+        }
 
     def wrap_of_stage(self, name: str) -> Wrap | None:
         """Turns a worker's command into one in the stage's container."""
