@@ -12,8 +12,8 @@ from cyto_kedro.core.layout import Layout
 from cyto_kedro.core.tags import DRIVER, EXPERIMENT, FRAME_WISE
 from cyto_kedro.pipelines.benchmark.params import BenchmarkParams
 from cyto_kedro.pipelines.benchmark.pipeline import create_pipeline, production_of
-from cyto_kedro.runners.launch import content_hash, phases_of
 from cyto_kedro.runners.slurm.site import shares
+from cyto_kedro.runners.trials import content_hash, phases_of
 from cyto_kedro.runners.units import Unit
 
 

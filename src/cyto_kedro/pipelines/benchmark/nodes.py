@@ -22,7 +22,8 @@ from cyto_kedro.methods.scaling import (
 from cyto_kedro.methods.scaling.times import rows_of
 from cyto_kedro.pipelines.benchmark.params import BenchmarkParams
 from cyto_kedro.pipelines.benchmark.text import analysis_text, scaling_figures
-from cyto_kedro.runners.launch import Launcher, Trial
+from cyto_kedro.runners.launch import Launcher
+from cyto_kedro.runners.trials import Trial
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

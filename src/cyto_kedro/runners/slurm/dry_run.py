@@ -15,12 +15,13 @@ from cyto_kedro.core.window import windows
 from cyto_kedro.runners.driver import frames_of, journal_of, nodes_to_run
 from cyto_kedro.runners.experiment import RunContext
 from cyto_kedro.runners.journal import Journal
-from cyto_kedro.runners.launch import Launcher, Trial
+from cyto_kedro.runners.launch import Launcher
 from cyto_kedro.runners.resources import NodePlan, totals
 from cyto_kedro.runners.slurm.batches import Batch, batches_of
 from cyto_kedro.runners.slurm.cluster import sbatch_command
 from cyto_kedro.runners.slurm.site import SlurmSite
 from cyto_kedro.runners.stages import Stage
+from cyto_kedro.runners.trials import Trial
 from cyto_kedro.runners.units import Unit
 
 # SLURM's own default, where there is no SLURM to ask.

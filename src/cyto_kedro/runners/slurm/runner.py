@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +14,6 @@ from typing import Any
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
-from cyto_kedro.core.errors import ConfigError
 from cyto_kedro.core.tags import DRIVER
 from cyto_kedro.runners.driver import (
     account_for,
@@ -28,7 +25,7 @@ from cyto_kedro.runners.driver import (
     nodes_to_run,
     wants_gpu,
 )
-from cyto_kedro.runners.experiment import ExperimentRunner, RunContext
+from cyto_kedro.runners.experiment import ExperimentRunner
 from cyto_kedro.runners.images import Images
 from cyto_kedro.runners.journal import Journal
 from cyto_kedro.runners.launch import Launcher
@@ -42,10 +39,10 @@ from cyto_kedro.runners.resources import (
 )
 from cyto_kedro.runners.scheduler import Scheduler
 from cyto_kedro.runners.slurm.backend import SlurmBackend
-from cyto_kedro.runners.slurm.batches import Batch
 from cyto_kedro.runners.slurm.cluster import Cluster
 from cyto_kedro.runners.slurm.dry_run import DryRun
-from cyto_kedro.runners.slurm.script import render
+from cyto_kedro.runners.slurm.refusals import NAME, check_can_submit, check_same_run
+from cyto_kedro.runners.slurm.script import Renderer
 from cyto_kedro.runners.slurm.site import SlurmSite
 from cyto_kedro.runners.stages import Placement, Stage, stages_of
 from cyto_kedro.runners.units import Base
@@ -53,7 +50,6 @@ from cyto_kedro.runners.worker import run_unit
 
 logger = logging.getLogger(__name__)
 
-NAME = "cyto_kedro.runners.SlurmRunner"
 _DRIVER = "driver"
 
 
@@ -108,7 +104,7 @@ class SlurmRunner(ExperimentRunner):
         context = self.context
         config, cluster, *_ = self._surroundings
         if not self.dry_run:
-            _refuse_what_cannot_submit(cluster, config)
+            check_can_submit(cluster, config)
         any_catalog = context.catalog_for(context.movies()[0])
         stages = stages_of(
             pipeline,
@@ -127,7 +123,7 @@ class SlurmRunner(ExperimentRunner):
             return {}
         with driving(context, journal), _hang_up_detaches():
             resumed = self.resume is not None
-            _same_as_before(journal, context) if resumed else None
+            check_same_run(journal, context) if resumed else None
             options = self._given | {"profile": self._profile}
             journal.write_header(header_of(context, NAME, options))
             todo = nodes_to_run(context, pipeline, only_missing_outputs, resumed)
@@ -196,35 +192,6 @@ class SlurmRunner(ExperimentRunner):
         )
 
 
-class Renderer:
-    """The script of a batch: the worker, in its container if it has one."""
-
-    def __init__(self, context: RunContext, journal: Journal, images: Images) -> None:
-        self._context, self._journal, self._images = context, journal, images
-
-    def __call__(self, batch: Batch) -> str:
-        spec = str(batch.spec(self._journal))
-        worker = ["-m", "cyto_kedro.runners.worker", spec]
-        worker += ["--threads", str(batch.resources.cpus_per_task)]
-        wrap = self._images.wrap_of_stage(batch.stage)
-        command = [sys.executable, *worker]
-        if wrap is not None:
-            command = wrap(["python", *worker], batch.name)
-        return render(
-            resources=batch.resources,
-            log=batch.log_pattern(self._journal),
-            command=command,
-            env=_THREAD_POOLS,
-            workdir=self._context.project,
-        )
-
-
-# Frames run side by side in threads of their own: no pools of threads below them.
-_THREAD_POOLS = dict.fromkeys(
-    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"
-)
-
-
 def read_config(values: dict[str, Any], given: dict[str, Any]) -> SlurmConfig:
     """The checked content of ``slurm.yml``, the command line on top."""
     return SlurmConfig.read(values | given)
@@ -254,41 +221,6 @@ def _placement(
         detail=plan,
         container=container,
     )
-
-
-def _refuse_what_cannot_submit(cluster: Cluster, config: SlurmConfig) -> None:
-    """Raise if jobs cannot or must not be submitted from here."""
-    if not cluster.available():
-        raise ConfigError(
-            "There is no SLURM here: sbatch is missing or the controller is silent",
-            where="--runner",
-            fix="run on a login node; --runner-params=dry_run=true shows what would be "
-            "submitted; cyto_kedro.runners.AllocationRunner needs no SLURM",
-        )
-    if "SLURM_JOB_ID" in os.environ and config.nested == "refuse":
-        raise ConfigError(
-            f"This is already job {os.environ['SLURM_JOB_ID']}: a job that submits "
-            "jobs waits for them and wastes what it was granted",
-            where="--runner",
-            fix="start from a login node; inside a job use "
-            "--runner=cyto_kedro.runners.AllocationRunner --runner-params=n_jobs=-1; "
-            "or set nested: allow in slurm.yml",
-        )
-
-
-def _same_as_before(journal: Journal, context: RunContext) -> None:
-    """A resumed run is the same run: other parameters or environment are another."""
-    before = journal.read_header()
-    now = header_of(context, NAME, {})
-    for key in ("pipelines", "env", "runtime_params"):
-        if before and before[key] != now[key]:
-            raise ConfigError(
-                f"Run {context.run_id} was started with {key} = {before[key]!r}, now "
-                f"it is {now[key]!r}",
-                where="--runner-params=resume=...",
-                fix=f"kedro cyto resume {context.run_id} repeats what it was started "
-                "with; for anything else start a new run",
-            )
 
 
 @contextmanager

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from cyto_kedro.core.errors import ConfigError
+from cyto_kedro.runners.experiment import RunContext
+from cyto_kedro.runners.images import Images
+from cyto_kedro.runners.journal import Journal
 from cyto_kedro.runners.resources import Resources, mem_text, time_text
+from cyto_kedro.runners.slurm.batches import Batch
 
 _PLAIN = re.compile(r"^[\w%./:=,@+-]*$")
 
@@ -76,3 +81,32 @@ def _quoted(value: str) -> str:
             fix="rename the folder, or change the value in slurm.yml (extra)",
         )
     return value if _PLAIN.match(value) else f'"{value}"'
+
+
+class Renderer:
+    """Writes the script of a batch: the worker, in its container if it has one."""
+
+    def __init__(self, context: RunContext, journal: Journal, images: Images) -> None:
+        self._context, self._journal, self._images = context, journal, images
+
+    def __call__(self, batch: Batch) -> str:
+        spec = str(batch.spec(self._journal))
+        worker = ["-m", "cyto_kedro.runners.worker", spec]
+        worker += ["--threads", str(batch.resources.cpus_per_task)]
+        wrap = self._images.wrap_of_stage(batch.stage)
+        command = [sys.executable, *worker]
+        if wrap is not None:
+            command = wrap(["python", *worker], batch.name)
+        return render(
+            resources=batch.resources,
+            log=batch.log_pattern(self._journal),
+            command=command,
+            env=_THREAD_POOLS,
+            workdir=self._context.project,
+        )
+
+
+# Frames run side by side in threads of their own: no pools of threads below them.
+_THREAD_POOLS = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"
+)

@@ -17,7 +17,8 @@ from cyto_kedro.runners.stages import Stage
 from cyto_kedro.runners.units import Base, Unit
 
 if TYPE_CHECKING:
-    from cyto_kedro.runners.slurm.runner import Renderer, SlurmRunner
+    from cyto_kedro.runners.slurm.runner import SlurmRunner
+    from cyto_kedro.runners.slurm.script import Renderer
 
 
 @dataclass(frozen=True)
