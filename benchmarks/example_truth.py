@@ -40,8 +40,8 @@ ROLES = {
     "movie": "registration",
 }
 BLOCKS = {"example": "README.md", "example_in_full": "docs/methods/example.md"}
-ABOUT = """By `python benchmarks/methods_table.py --only example_truth`: the shipped parameters
-on the bundled example, against the truth of its simulation."""
+ABOUT = """By `python benchmarks/methods_table.py --only example_truth`: the shipped
+parameters on the bundled example, against the truth of its simulation."""
 RULES = """
 Shares come with their counts; – is undefined. A mask is right at IoU >= 0.5, a link if
 both ends are the same true cell, a death within 3 frames on the right cell. Cells count

@@ -154,8 +154,8 @@ def row_of(case: Case) -> dict[str, str]:
 def blocks(data: Path | None) -> Iterator[Block]:
     """Real data where there are any, and simulated movies."""
     about = (
-        "F1 at IoU 0.5 / 0.7 / 0.9, only the diameter set per data set, and processor time as "
-        "ratio of the two, by `benchmarks/segmentation.py`. "
+        "F1 at IoU 0.5 / 0.7 / 0.9, only the diameter set per data set, and processor "
+        "time as ratio of the two, by `benchmarks/segmentation.py`. "
     )
     if data is not None:
         about_real = about + (
