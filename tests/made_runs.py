@@ -7,12 +7,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kedro.pipeline import Node, Pipeline
+
 from cyto_kedro.core.layout import Layout
 from cyto_kedro.core.locks import locked
 from cyto_kedro.core.scope import run_folder
 from cyto_kedro.provenance.manifest import write_manifest
 from cyto_kedro.provenance.runs import METADATA, RunRecord
 from cyto_kedro.provenance.sidecar import Sidecar, content_of, write_sidecar
+from cyto_kedro.provenance.workflow import write_workflow
+
+
+def segment(image: object) -> None:
+    """Stands for a node function."""
+
+
+GRAPH = Pipeline([Node(segment, "image", "labels", name="segment")])
 
 
 def layout_in(root: Path, **values: Any) -> Layout:
@@ -73,6 +83,7 @@ class MadeRun:
         configuration = self.layout.data_root.parent / "conf" / "globals.yml"
         configuration.parent.mkdir(exist_ok=True)
         configuration.write_text("dataset: plate1\n", "utf-8")
+        write_workflow(self.folder, self.workflow, GRAPH)
         record.begin_pipeline()
         record.close(self.status)
         write_manifest(record, inputs, [configuration], outputs)

@@ -1,4 +1,4 @@
-"""`kedro cyto verify`: is a run still what its manifest says?"""
+"""`kedro cyto verify | crate`: what a run can prove."""
 
 from __future__ import annotations
 
@@ -50,4 +50,30 @@ def verify(
     ctx.exit(found.code)
 
 
-COMMANDS = (verify,)
+@click.command()
+@run_argument
+@env_option
+@click.option("--agent", default=None, metavar="NAME", help="Who ran it.")
+@click.option("--orcid", default=None, help="ORCID of that person.")
+@click.option("--license", default=None, help="URL or words; 'not stated' by default.")
+@click.pass_obj
+def crate(
+    metadata: ProjectMetadata,
+    run_id: str,
+    env: str | None,
+    agent: str | None,
+    orcid: str | None,
+    license: str | None,
+) -> None:
+    """Write the RO-Crate of RUN_ID again, with what only you know."""
+    from cyto_kedro.cli.runs import find
+    from cyto_kedro.provenance.crate import Agent, write_crate
+
+    if orcid and not agent:
+        raise click.UsageError("--orcid needs --agent")
+    run = find(layout_of(metadata, env), run_id)
+    person = Agent(agent, orcid) if agent else None
+    click.echo(write_crate(run.folder, person, license))
+
+
+COMMANDS = (verify, crate)

@@ -14,6 +14,7 @@ from kedro.pipeline.node import Node
 
 from cyto_kedro.core.tags import movie_of
 from cyto_kedro.hooks.metadata import RunMetadataHooks
+from cyto_kedro.provenance.crate import write_crate
 from cyto_kedro.provenance.environment import git_state, without_secrets
 from cyto_kedro.provenance.fingerprint import (
     fingerprint,
@@ -32,6 +33,7 @@ from cyto_kedro.provenance.sidecar import (
     set_aside_if_edited,
     write_sidecar,
 )
+from cyto_kedro.provenance.workflow import write_workflow
 
 _Key = tuple[str | None, str]
 
@@ -61,6 +63,13 @@ class ProvenanceHooks:
         self._fingerprints.clear()
         self._written.clear()
         self._sources.clear()
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: Pipeline) -> None:
+        """Write down the graph that is about to run."""
+        record = self._run.record
+        if record is not None and not record.silent:
+            write_workflow(record.folder, record.workflow, pipeline)
 
     @hook_impl
     def before_node_run(self, node: Node, catalog: CatalogProtocol) -> None:
@@ -162,8 +171,11 @@ class ProvenanceHooks:
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline) -> None:
-        """The run is complete: write its manifest."""
+        """The run is complete: write its manifest and its RO-Crate."""
         self.write_manifest()
+        record = self._run.record
+        if record is not None and not record.silent:
+            write_crate(record.folder)  # ro-crate-py is imported here: 0.3 s
 
     @hook_impl
     def on_pipeline_error(self, error: Exception) -> None:
