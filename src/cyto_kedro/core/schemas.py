@@ -295,6 +295,9 @@ TRACK_SUMMARY = TableSpec(
         "arrest_coefficient": _number("", "share of steps below the arrest speed", 0),
         "mean_turning_angle_deg": _number("deg", "mean turning angle", 0),
         "mean_link_confidence": _number("", "mean link confidence", 0),
+        "track_confidence": _number(
+            "", "least link margin, in [0, 1]; 0 = an ambiguous link", 0
+        ),
         "mean_area_um2": _number("um2", "mean area", 0),
     },
     unique=("track_id",),
@@ -311,6 +314,65 @@ MSD = TableSpec(
         "n_tracks": _count("tracks"),
     },
     unique=("lag_frames",),
+)
+PERSISTENCE = TableSpec(
+    "persistence",
+    {
+        "lag_frames": Col("int64", "frame", "frames between two steps", ge=1),
+        "lag_min": _number("min", "lag", 0),
+        "autocorrelation": _number(
+            "", "mean cosine of the angle between steps that far apart, in [-1, 1]"
+        ),
+        "ci_low": _number("", "bootstrap 2.5 % bound over tracks"),
+        "ci_high": _number("", "bootstrap 97.5 % bound over tracks"),
+        "fitted": _number("", "the exponential that was fitted; NaN if not used"),
+        "n_pairs": _count("pairs of steps"),
+        "n_tracks": _count("tracks"),
+    },
+    unique=("lag_frames",),
+)
+MOTION_FIT = TableSpec(
+    "motion_fit",
+    {
+        "n_tracks": _count("tracks with a step"),
+        "n_steps": _count("steps between neighbouring frames"),
+        "mean_speed_um_per_min": _number("um/min", "mean of all steps", 0),
+        "msd_diffusion": _number("um2/min^alpha", "D of MSD = 2 d D t^alpha", 0),
+        "msd_exponent": _number("", "alpha: 1 random walk, 2 straight, < 1 confined"),
+        "msd_lags": _count("lags that this was fitted on"),
+        "persistence_min": _number("min", "time to forget the direction", 0),
+        "persistence_low_min": _number("min", "bootstrap 2.5 % bound over tracks", 0),
+        "persistence_high_min": _number("min", "bootstrap 97.5 % bound", 0),
+        "persistence_amplitude": _number("", "autocorrelation extrapolated to lag 0"),
+        "persistence_lags": _count("lags that this was fitted on"),
+        "persistence_verdict": Col(
+            "object",
+            "",
+            "fitted, none (no memory from one step to the next), longer_than_seen or "
+            "too_few_lags",
+        ),
+    },
+)
+CONTACT_MOTION = TableSpec(
+    "contact_motion",
+    {
+        "effector": NAME,
+        "target": NAME,
+        "effector_track_id": TRACK,
+        "state": Col("object", "", "before, during, after a contact, or free"),
+        "n_steps": Col("int64", "", "steps in this state", ge=1),
+        "time_min": _number("min", "time that these steps took", 0),
+        "mean_speed_um_per_min": _number("um/min", "mean step speed", 0),
+        "median_speed_um_per_min": _number("um/min", "median step speed", 0),
+        "arrest_coefficient": _number("", "share of steps below the arrest speed", 0),
+        "mean_turning_angle_deg": _number(
+            "deg", "mean angle between two steps of this state", 0
+        ),
+        "straightness": _number(
+            "", "net / path over the stretches in this state, weighted by path", 0
+        ),
+    },
+    unique=("effector", "target", "effector_track_id", "state"),
 )
 CONTACTS = TableSpec(
     "contacts",

@@ -277,3 +277,38 @@ def test_points_are_sorted_for_any_track_ids(pairs):
     table = pd.DataFrame({"track_id": track, "frame": frame, "y_um": 0.0, "x_um": 0.0})
     points = sort_points(table, np.arange(301.0))
     assert list(zip(points.track_id, points.frame, strict=True)) == sorted(pairs)
+
+
+def test_a_helix_is_measured_in_space():
+    """Radius 5, pitch 2 per turn of 40 steps, against closed forms."""
+    turn, rise = 2 * np.pi / 40, 2.0 / 40
+    angle = turn * np.arange(81)
+    table = tracks_table(
+        range(81), [1] * 81, 5 * np.sin(angle), 5 * np.cos(angle)
+    ).assign(z_um=rise * np.arange(81))
+    points = sort_points(table, np.arange(81.0))
+    steps = measure_steps(points)
+    chord = 2 * 5 * np.sin(turn / 2)
+    assert steps.speed[1:] == pytest.approx(np.hypot(chord, rise))
+    between = (chord**2 * np.cos(turn) + rise**2) / (chord**2 + rise**2)
+    assert steps.angle_deg[2:] == pytest.approx(np.degrees(np.arccos(between)))
+    assert steps.net_um[-1] == pytest.approx(4.0), "two turns up"
+
+
+def test_a_z_of_zero_is_a_plane():
+    table = tracks_table(range(3), [1] * 3, [0, 1, 3], [0, 2, 1])
+    flat = measure_steps(sort_points(table, np.arange(3.0)))
+    plane = measure_steps(sort_points(table.assign(z_um=0.0), np.arange(3.0)))
+    for name in ("speed", "angle_deg", "path_um", "net_um"):
+        np.testing.assert_array_equal(getattr(flat, name), getattr(plane, name))
+
+
+def test_confidence_of_a_track_and_columns_that_other_programs_do_not_give():
+    table = tracks_table([0, 1, 0, 1], [1, 1, 2, 2], [0] * 4, range(4))
+    table["track_confidence"] = [0.25, 0.25, np.nan, np.nan]
+    _, summary = motion(table, range(2))
+    np.testing.assert_array_equal(summary["track_confidence"], [0.25, np.nan])
+    bare = table.drop(columns=["area_um2", "link_confidence", "track_confidence"])
+    _, summary = motion(bare, range(2))
+    unknown = ["mean_area_um2", "mean_link_confidence", "track_confidence"]
+    assert summary[unknown].isna().all(axis=None)

@@ -20,6 +20,7 @@ class Points:
         track_id, frame: (N,) int64.
         time_min, y_um, x_um: (N,) float64.
         starts: (n_tracks,) int64 index of the first point of each track.
+        z_um: (N,) float64; None in 2D.
     """
 
     order: np.ndarray
@@ -29,9 +30,16 @@ class Points:
     y_um: np.ndarray
     x_um: np.ndarray
     starts: np.ndarray
+    z_um: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.frame)
+
+    @property
+    def axes(self) -> tuple[np.ndarray, ...]:
+        """Positions along y and x, and along z where there is one."""
+        flat = (self.y_um, self.x_um)
+        return flat if self.z_um is None else (*flat, self.z_um)
 
     @cached_property
     def counts(self) -> np.ndarray:
@@ -52,7 +60,7 @@ def sort_points(tracks: pd.DataFrame, times_min: np.ndarray) -> Points:
     """Sort a TRACKS table by track and frame.
 
     Args:
-        tracks: Columns track_id, frame, y_um, x_um.
+        tracks: Columns track_id, frame, y_um, x_um; z_um where cells move in 3D.
         times_min: (T,) time of each frame.
 
     Raises:
@@ -74,6 +82,9 @@ def sort_points(tracks: pd.DataFrame, times_min: np.ndarray) -> Points:
     _refuse_two_at_once(track_id, frame)
     new = np.ones(len(frame), bool)
     new[1:] = track_id[1:] != track_id[:-1]
+    z_um = tracks["z_um"].to_numpy(np.float64)[order] if "z_um" in tracks else None
+    if z_um is not None and not z_um.any():
+        z_um = None
     return Points(
         order=order,
         track_id=track_id,
@@ -82,6 +93,7 @@ def sort_points(tracks: pd.DataFrame, times_min: np.ndarray) -> Points:
         y_um=tracks["y_um"].to_numpy(np.float64)[order],
         x_um=tracks["x_um"].to_numpy(np.float64)[order],
         starts=np.flatnonzero(new),
+        z_um=z_um,
     )
 
 

@@ -41,23 +41,23 @@ def measure_steps(points: Points) -> Steps:
     """Steps of sorted points.
 
     Source: Beltman, Marée & de Boer, Nat Rev Immunol 9, 789 (2009),
-    doi:10.1038/nri2638. Frame times may be irregular.
+    doi:10.1038/nri2638. Frame times may be irregular; lengths, speeds and angles are
+    those in space where the points have a z.
     """
     starts = points.starts
-    dy, dx, dt = (
-        _since(v, starts) for v in (points.y_um, points.x_um, points.time_min)
-    )
-    length = np.sqrt(dy * dy + dx * dx)
+    dt = since(points.time_min, starts)
+    moved = [since(axis, starts) for axis in points.axes]
+    length = _norm(moved)
     # A step counts only between neighbouring frames; NaN at a first point stays NaN.
     gap = np.zeros(len(points), bool)
     gap[1:] = points.frame[1:] - points.frame[:-1] != 1
     known_dt = np.where(gap, np.nan, dt)
     return Steps(
         dt_min=dt,
-        vel_y=dy / known_dt,
-        vel_x=dx / known_dt,
+        vel_y=moved[0] / known_dt,
+        vel_x=moved[1] / known_dt,
         speed=length / known_dt,
-        angle_deg=_turning(dy, dx, known_dt),
+        angle_deg=_turning(moved, length, known_dt),
         path_um=_path(points, length),
         net_um=_net(points),
     )
@@ -88,7 +88,7 @@ def step_table(points: Points, steps: Steps, labels: np.ndarray) -> pd.DataFrame
     return pd.DataFrame(columns, columns=list(KINEMATICS.columns), copy=False)
 
 
-def _since(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
+def since(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
     """Difference to the previous point of the track; NaN at the first one."""
     out = np.empty(len(values))
     np.subtract(values[1:], values[:-1], out=out[1:])
@@ -96,18 +96,29 @@ def _since(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
     return out
 
 
-def _turning(dy: np.ndarray, dx: np.ndarray, known_dt: np.ndarray) -> np.ndarray:
+def _norm(parts: list[np.ndarray]) -> np.ndarray:
+    total = parts[0] * parts[0]
+    for part in parts[1:]:
+        total += part * part
+    return np.sqrt(total)
+
+
+def _turning(
+    moved: list[np.ndarray], length: np.ndarray, known_dt: np.ndarray
+) -> np.ndarray:
     """Angle of each step to the previous one, in degrees.
 
     atan2 of cross and dot product, unlike arccos, is exact near 0 and 180 degrees.
     """
-    angle = np.full(len(dy), np.nan)
-    still = (dy == 0) & (dx == 0)
-    uy, ux = dy.copy(), dx.copy()
-    unknown = still | np.isnan(known_dt)
-    uy[unknown] = ux[unknown] = np.nan
-    cross = np.abs(ux[:-1] * uy[1:] - uy[:-1] * ux[1:])
-    dot = ux[:-1] * ux[1:] + uy[:-1] * uy[1:]
+    angle = np.full(len(length), np.nan)
+    unknown = (length == 0) | np.isnan(known_dt)
+    y, x, *z = (np.where(unknown, np.nan, part) for part in moved)
+    cross = np.abs(x[:-1] * y[1:] - y[:-1] * x[1:])
+    dot = x[:-1] * x[1:] + y[:-1] * y[1:]
+    for height in z:
+        tilt = [height[:-1] * v[1:] - v[:-1] * height[1:] for v in (y, x)]
+        cross = _norm([cross, *tilt])
+        dot += height[:-1] * height[1:]
     angle[1:] = np.degrees(np.arctan2(cross, dot))
     return angle
 
@@ -123,6 +134,4 @@ def _path(points: Points, length: np.ndarray) -> np.ndarray:
 
 def _net(points: Points) -> np.ndarray:
     """Distance of each point from the first point of its track."""
-    dy = points.y_um - points.first(points.y_um)
-    dx = points.x_um - points.first(points.x_um)
-    return np.sqrt(dy * dy + dx * dx)
+    return _norm([axis - points.first(axis) for axis in points.axes])

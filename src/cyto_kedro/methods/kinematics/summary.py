@@ -22,7 +22,7 @@ def summarise_tracks(
     doi:10.1038/nri2638.
 
     Args:
-        tracks: The TRACKS table that ``points`` was sorted from.
+        tracks: The TRACKS or EXCHANGED_TRACKS table that ``points`` was sorted from.
         points: Its sorted points.
         steps: Their steps.
         arrest_speed: Speed below which a cell counts as arrested (um/min).
@@ -58,6 +58,7 @@ def summarise_tracks(
         "mean_link_confidence": _mean(
             _column(tracks, "link_confidence", points), points
         ),
+        "track_confidence": _mean(_column(tracks, "track_confidence", points), points),
         "mean_area_um2": _mean(_column(tracks, "area_um2", points), points),
     }
     # Already in the contract's dtypes: casting would cost more than the arithmetic.
@@ -65,6 +66,9 @@ def summarise_tracks(
 
 
 def _column(tracks: pd.DataFrame, name: str, points: Points) -> np.ndarray:
+    """Values of a column; NaN where tracks of another program come without it."""
+    if name not in tracks:
+        return np.full(len(points), np.nan)
     return tracks[name].to_numpy(np.float64)[points.order]
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pydantic import Field
 
 from cyto_kedro.core.params import Params
+from cyto_kedro.methods.kinematics.contact_motion import ContactMotionOptions
 from cyto_kedro.methods.kinematics.msd import MsdOptions
+from cyto_kedro.methods.kinematics.persistence import PersistenceOptions
 
 
 class KinematicsParams(Params):
@@ -16,4 +18,10 @@ class KinematicsParams(Params):
     )
     msd: MsdOptions = Field(
         default_factory=MsdOptions, description="mean squared displacement"
+    )
+    persistence: PersistenceOptions = Field(
+        default_factory=PersistenceOptions, description="memory of direction"
+    )
+    contact: ContactMotionOptions = Field(
+        default_factory=ContactMotionOptions, description="motion around contacts"
     )
