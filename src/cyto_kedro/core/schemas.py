@@ -577,6 +577,32 @@ ATTRIBUTION = TableSpec(
     },
     unique=("target", "target_track_id", "effector", "effector_track_id"),
 )
+KILLS = TableSpec(
+    "kills",
+    {
+        "card": Col("object", "", "name of the evidence card; null = not drawn", True),
+        "target": NAME,
+        "target_track_id": TRACK,
+        "death_frame": FRAME,
+        "death_time_min": TIME,
+        "onset_low_min": _number("min", "lower bound of the fitted onset"),
+        "onset_high_min": _number("min", "upper bound of the fitted onset"),
+        "live_lost": Col("boolean", "", "second vote: live signal was lost", True),
+        "effector": Col("object", "", "role of the likeliest killer", True),
+        "effector_track_id": Col(
+            "Int64", "", "likeliest killer by the hit model; null = none", True
+        ),
+        "n_candidates": _count("effectors in contact within the window"),
+        "credit_hazard": _number("", "its credit by the hit model", 0),
+        "credit_shared": _number("", "its shared credit", 0),
+        "credit_nearest": _number("", "1 if it is also the nearest / last toucher", 0),
+        "credit_exclusive": _number("", "1 if it is the only candidate", 0),
+        "background_probability": _number("", "posterior of a death by nobody", 0),
+        "window_truncated": _flag("the window reaches before the target was seen"),
+        "words": Col("object", "", "the same in a sentence"),
+    },
+    unique=("target", "target_track_id"),
+)
 HIT_MODEL = TableSpec(
     "hit_model",
     {

@@ -21,6 +21,7 @@ from cyto_kedro.datasets.network import NetworkDataset
 from cyto_kedro.datasets.ome_zarr import OmeZarrDataset
 from cyto_kedro.datasets.program_csv import BtrackTracksDataset, UltrackTracksDataset
 from cyto_kedro.datasets.table import TableDataset
+from cyto_kedro.datasets.texts import TextsDataset
 from cyto_kedro.datasets.trackmate import TrackMateDataset
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "OmeZarrDataset",
     "TableDataset",
     "TextDataset",
+    "TextsDataset",
     "TrackMateDataset",
     "UltrackTracksDataset",
 ]

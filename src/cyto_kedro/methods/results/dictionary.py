@@ -30,6 +30,7 @@ OUTPUT: tuple[tuple[str, TableSpec], ...] = (
     ("<movie>/<target>_sensitivity.csv", schemas.SENSITIVITY),
     ("<movie>/<target>_attribution_density.csv", schemas.ATTRIBUTION_DENSITY),
     ("<movie>/<target>_hit_model.csv", schemas.HIT_MODEL),
+    ("<movie>/kills.csv", schemas.KILLS),
     ("<movie>/network_metrics.csv", schemas.NETWORK_METRICS),
 )
 # Below <scratch_root>/<dataset>/<movie>/<workflow>.

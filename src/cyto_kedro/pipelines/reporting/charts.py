@@ -110,7 +110,7 @@ def contact_raster(
             died[role, int(track)] = minutes
     rows.sort(key=lambda row: (died.get(row[:2], np.inf), row[1]))
     rows = rows[:most]
-    with figure(4.6, max(3.0, 0.16 * len(rows) + 0.9)) as (drawn, axes):
+    with figure(4.6, max(3.0, 0.16 * len(rows) + 1.4)) as (drawn, axes):
         if not rows:
             say_nothing_there(axes, "no contact was seen")
             return drawn

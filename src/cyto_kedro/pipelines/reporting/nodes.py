@@ -7,63 +7,167 @@ from typing import Any
 import pandas as pd
 
 from cyto_kedro.core.calibration import Calibration
-from cyto_kedro.pipelines.reporting import charts
+from cyto_kedro.methods.killing.sensitivity import stability
+from cyto_kedro.methods.reporting import prism
+from cyto_kedro.methods.reporting.checks import check_movie
+from cyto_kedro.pipelines.networks.params import NetworksParams
+from cyto_kedro.pipelines.reporting import charts, killing_charts
+from cyto_kedro.pipelines.reporting.comparison import survival_curves
+from cyto_kedro.pipelines.reporting.figure_data import (
+    as_csv,
+    kill_tables,
+    movie_tables,
+)
+from cyto_kedro.pipelines.reporting.network_charts import snapshots
 from cyto_kedro.pipelines.reporting.params import ReportingParams
-from cyto_kedro.pipelines.reporting.story import compose_page
+from cyto_kedro.pipelines.reporting.story import RunData, compose_page
 from cyto_kedro.pipelines.reporting.strip import movie_strip
 from cyto_kedro.pipelines.reporting.style import role_colours
+
+_KILL_TABLES = ("killers", "attribution_chance", "sensitivity", "attribution_density")
 
 
 def draw_movie(
     calibration: Calibration,
     options: ReportingParams,
+    networks: NetworksParams,
     frame_stats: pd.DataFrame,
     drift: pd.DataFrame,
+    residual_motion: pd.DataFrame,
     **data: Any,
-) -> dict[str, Any]:
-    """All matplotlib figures of one movie by name.
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """All matplotlib figures of one movie, and the numbers behind them.
 
     Args:
         calibration: Geometry and time base.
         options: What to show.
+        networks: Edge limits.
         frame_stats: Table FRAME_STATS.
         drift: Table DRIFT.
+        residual_motion: Table RESIDUAL_MOTION.
         data: Per role and pair, keyed ``<what>:<role or pair>``; ``kinds`` maps each
-            role to its kind.
+            role to its kind; ``kills`` is table KILLS, if there is a death marker.
+
+    Returns:
+        Figures by name; CSV text by name.
     """
-    kinds = data["kinds"]
-    colours = role_colours(kinds)
-
-    def each(what: str) -> dict[str, Any]:
-        prefix = f"{what}:"
-        return {k[len(prefix) :]: v for k, v in data.items() if k.startswith(prefix)}
-
+    colours = role_colours(data["kinds"])
+    parts = {name: _each(data, name) for name in _PARTS}
     figures = {
         "strip": movie_strip(
             calibration,
-            each("image"),
-            each("labels"),
-            each("tracks"),
+            parts["image"],
+            parts["labels"],
+            parts["tracks"],
             colours,
             n_frames=options.strip_frames,
             tail_frames=options.tail_frames,
             scale_bar_um=options.scale_bar_um,
         ),
-        "counts": charts.counts(each("frame_counts"), colours),
-        "speeds": charts.speeds(each("kinematics"), colours),
-        "paths": charts.paths(each("tracks"), colours),
+        "counts": charts.counts(parts["frame_counts"], colours),
+        "speeds": charts.speeds(parts["kinematics"], colours),
+        "paths": charts.paths(parts["tracks"], colours),
         "quality": charts.quality(frame_stats, drift),
+        "networks": snapshots(
+            parts["tracks"], parts["contacts"], networks, calibration, colours
+        ),
     }
-    if each("episodes"):
-        figures["dwell_times"] = charts.dwell_times(each("episodes"))
+    if parts["episodes"]:
+        figures["dwell_times"] = charts.dwell_times(parts["episodes"])
         figures["contact_raster"] = charts.contact_raster(
-            each("episodes"), each("deaths"), calibration
+            parts["episodes"], parts["deaths"], calibration
         )
-    if each("viability"):
+    if parts["viability"]:
         figures["death_signals"] = charts.death_signals(
-            each("viability"), each("deaths")
+            parts["viability"], parts["deaths"]
         )
-    return figures
+    tables = movie_tables(frame_stats, drift, residual_motion, parts)
+    tables["checks"] = check_movie(
+        calibration, frame_stats, drift, residual_motion, parts["frame_counts"]
+    )
+    for target in parts["killers"]:
+        drawn, behind = _draw_kills(target, calibration, data, parts)
+        figures |= drawn
+        tables |= behind
+    return figures, as_csv(tables)
+
+
+_PARTS = (
+    "image",
+    "labels",
+    "tracks",
+    "kinematics",
+    "frame_counts",
+    "contacts",
+    "episodes",
+    "viability",
+    "deaths",
+    *_KILL_TABLES,
+)
+
+
+def _each(data: dict[str, Any], what: str) -> dict[str, Any]:
+    start = f"{what}:"
+    return {k[len(start) :]: v for k, v in data.items() if k.startswith(start)}
+
+
+def _draw_kills(
+    target: str, calibration: Calibration, data: dict[str, Any], parts: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
+    """Figures of one target role's kills, and the numbers behind them."""
+    kills = data["kills"]
+    own = kills[kills["target"] == target]
+    found = {name: parts[name][target] for name in _KILL_TABLES}
+    figures = {
+        f"timeline_{target}": killing_charts.timeline(own, calibration),
+        f"serial_killers_{target}": killing_charts.serial_killers(found["killers"]),
+    }
+    # What could not be asked is not drawn: no death, no chance level.
+    if len(own):
+        figures |= {
+            f"chance_{target}": killing_charts.chance(found["attribution_chance"]),
+            f"density_{target}": killing_charts.density(found["attribution_density"]),
+            f"sensitivity_{target}": killing_charts.sensitivity(found["sensitivity"]),
+        }
+    tables = kill_tables(target, own, calibration, found)
+    sentence = stability(found["sensitivity"])
+    tables[f"stability_{target}"] = pd.DataFrame({"sentence": [sentence]})
+    return figures, tables
+
+
+def draw_experiment(
+    conditions: pd.DataFrame,
+    survival: pd.DataFrame,
+    comparison: dict[str, Any],
+    *deaths: dict[str, pd.DataFrame],
+    targets: tuple[str, ...],
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Figures that compare the movies, and the numbers behind them.
+
+    Args:
+        conditions: The experiment sheet.
+        survival: Table SURVIVAL.
+        comparison: Comparison of the conditions, per target role.
+        deaths: For each target role: table DEATHS of every movie.
+        targets: Target roles in the order of ``deaths``.
+
+    Returns:
+        Figures by name; CSV text by name.
+    """
+    figures, tables = {}, {}
+    group_by = comparison["group_by"]
+    for role, by_movie in zip(targets, deaths, strict=True):
+        groups = comparison["roles"][role]["groups"]
+        levels = {g["level"] for g in groups} - {"movie"}
+        names = [g["group"] for g in groups if not levels or g["level"] in levels]
+        figures[f"survival_{role}"] = survival_curves(survival, names, role)
+        tables[f"survival_curves_{role}"] = prism.survival_curves(survival, role, names)
+        group_of = {movie: movie for movie in by_movie}
+        if group_by in conditions:
+            known = conditions.set_index("movie")[group_by]
+            group_of = {movie: str(known[movie]) for movie in by_movie}
+        tables[f"survival_cells_{role}"] = prism.survival_cells(by_movie, group_of)
+    return figures, as_csv(tables)
 
 
 def compose_report(
@@ -72,19 +176,23 @@ def compose_report(
     conditions: pd.DataFrame,
     summaries: dict[str, dict[str, Any]],
     figures: dict[str, dict[str, dict[str, bytes]]],
-    survival: pd.DataFrame | None = None,
-    comparison: dict[str, Any] | None = None,
+    tables: dict[str, dict[str, str]],
+    **killing: Any,
 ) -> str:
-    """The report of the experiment as one HTML document."""
+    """The report of the experiment as one HTML document.
+
+    Args:
+        options: Title, and how much is shown.
+        run_metadata: Content of ``run_metadata.json``.
+        conditions: The experiment sheet.
+        summaries: Summary of each movie.
+        figures: Figures of each movie by name and format.
+        tables: CSV text behind them, of each movie by name.
+        killing: With a death marker: ``comparison``, ``kills``, ``cards``,
+            ``experiment_figures`` and ``experiment_tables``
+            (:class:`~cyto_kedro.pipelines.reporting.story.RunData`).
+    """
     from cyto_kedro.pipelines.reporting.page import render
 
-    page = compose_page(
-        options,
-        run_metadata,
-        conditions,
-        summaries,
-        figures,
-        survival,
-        comparison,
-    )
-    return render(page)
+    data = RunData(run_metadata, conditions, summaries, figures, tables, **killing)
+    return render(compose_page(options, data))

@@ -2,54 +2,116 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial, update_wrapper
+from typing import Any
 
 from kedro.pipeline import Node, Pipeline
 
 from cyto_kedro.core.layout import Layout
 from cyto_kedro.core.tags import EXPERIMENT
-from cyto_kedro.pipelines.reporting.nodes import compose_report, draw_movie
+from cyto_kedro.pipelines.reporting.evidence_node import draw_evidence
+from cyto_kedro.pipelines.reporting.nodes import (
+    compose_report,
+    draw_experiment,
+    draw_movie,
+)
 
 
 def create_pipeline(layout: Layout) -> Pipeline:
-    """`reporting.draw_movie` for each movie and `reporting.compose_report` once."""
-    kinds = {role: spec.kind for role, spec in layout.roles.items()}
-    draw = update_wrapper(partial(draw_movie, kinds=kinds), draw_movie)
-    inputs = {
-        "calibration": "calibration",
-        "options": "params:reporting",
-        "frame_stats": "frame_stats",
-        "drift": "drift",
-    }
-    inputs |= _movie_inputs(layout)
+    """`reporting.draw_movie` and `reporting.draw_evidence` for each movie,
+    `reporting.draw_experiment` and `reporting.compose_report` once.
+    """
+    kinds: dict[str, str] = {r: spec.kind for r, spec in layout.roles.items()}
+    nodes = [
+        Node(
+            _bound(draw_movie, kinds=kinds),
+            _movie_inputs(layout),
+            ["figures@movie", "figure_data@movie"],
+            name="draw_movie",
+        ),
+    ]
     page_inputs = {
         "options": "params:reporting",
         "run_metadata": "run_metadata",
         "conditions": "conditions",
         "summaries": "movie_summary@all",
         "figures": "figures@all",
+        "tables": "figure_data@all",
     }
     if layout.targets and layout.marker_channel("death") is not None:
-        page_inputs |= {"survival": "survival", "comparison": "comparison"}
-    return Pipeline(
-        [
-            Node(draw, inputs, "figures@movie", name="draw_movie"),
-            Node(
-                compose_report,
-                page_inputs,
-                "report",
-                name="compose_report",
-                tags=EXPERIMENT,
-            ),
-        ],
-        namespace="reporting",
-        prefix_datasets_with_namespace=False,
+        page_inputs |= {
+            "comparison": "comparison",
+            "kills": "kills@all",
+            "cards": "evidence_cards@all",
+            "experiment_figures": "experiment_figures",
+            "experiment_tables": "experiment_figure_data",
+        }
+        nodes += _killing_nodes(layout, kinds)
+    nodes.append(
+        Node(
+            compose_report,
+            page_inputs,
+            "report",
+            name="compose_report",
+            tags=EXPERIMENT,
+        )
     )
+    return Pipeline(nodes, namespace="reporting", prefix_datasets_with_namespace=False)
+
+
+def _bound(function: Callable[..., Any], **fixed: Any) -> Callable[..., Any]:
+    """``function`` with layout facts bound; Kedro still reads its name and hints."""
+    return update_wrapper(partial(function, **fixed), function)
+
+
+def _killing_nodes(layout: Layout, kinds: dict[str, str]) -> list[Node]:
+    deaths = [f"{target}.deaths@all" for target in layout.targets]
+    return [
+        Node(
+            _bound(draw_evidence, kinds=kinds),
+            _evidence_inputs(layout),
+            ["evidence_cards@movie", "kills@movie"],
+            name="draw_evidence",
+        ),
+        Node(
+            _bound(draw_experiment, targets=layout.targets),
+            ["conditions", "survival", "comparison", *deaths],
+            ["experiment_figures", "experiment_figure_data"],
+            name="draw_experiment",
+            tags=EXPERIMENT,
+        ),
+    ]
+
+
+def _evidence_inputs(layout: Layout) -> dict[str, str]:
+    """What the evidence cards show, keyed `<what>:<role or pair>`."""
+    found = {
+        "calibration": "calibration",
+        "options": "params:reporting",
+        "killing": "params:killing",
+        "drift": "drift",
+        "marker": f"{layout.marker_channel('death')}.image",
+    }
+    wanted = ("image:", "labels:", "tracks:", "episodes:", "viability:", "deaths:")
+    found |= {k: v for k, v in _movie_inputs(layout).items() if k.startswith(wanted)}
+    for target in layout.targets:
+        found[f"death_evidence:{target}"] = f"{target}.death_evidence"
+        if layout.effectors:
+            found[f"attribution:{target}"] = f"{target}.attribution"
+    return found
 
 
 def _movie_inputs(layout: Layout) -> dict[str, str]:
-    """Datasets drawn for each role and pair, keyed `<what>:<role or pair>`."""
-    found: dict[str, str] = {}
+    """What is drawn of a movie, keyed `<what>:<role or pair>`."""
+    found = {
+        "calibration": "calibration",
+        "options": "params:reporting",
+        "networks": "params:networks",
+        "frame_stats": "frame_stats",
+        "drift": "drift",
+        "residual_motion": "residual_motion",
+    }
     for role, spec in layout.roles.items():
         single = len(spec.channels) == 1
         image = f"{spec.channels[0]}.image" if single else f"{role}.merged"
@@ -62,11 +124,21 @@ def _movie_inputs(layout: Layout) -> dict[str, str]:
         }
     for effector, target in layout.pairs:
         pair = f"{effector}_{target}"
+        found[f"contacts:{pair}"] = f"{pair}.contacts"
         found[f"episodes:{pair}"] = f"{pair}.contact_episodes"
-    if layout.marker_channel("death") is not None:
+    if layout.targets and layout.marker_channel("death") is not None:
+        found["kills"] = "kills@movie"
         for target in layout.targets:
-            found |= {
-                f"viability:{target}": f"{target}.viability",
-                f"deaths:{target}": f"{target}.deaths@movie",
-            }
+            found |= _target_inputs(target, bool(layout.effectors))
+    return found
+
+
+def _target_inputs(target: str, attributed: bool) -> dict[str, str]:
+    found = {
+        f"viability:{target}": f"{target}.viability",
+        f"deaths:{target}": f"{target}.deaths@movie",
+    }
+    if attributed:
+        names = ("killers", "attribution_chance", "sensitivity", "attribution_density")
+        found |= {f"{name}:{target}": f"{target}.{name}" for name in names}
     return found

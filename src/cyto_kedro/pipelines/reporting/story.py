@@ -2,102 +2,199 @@
 
 from __future__ import annotations
 
+import csv
 import io
-import math
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 import yaml
 
-from cyto_kedro.pipelines.reporting.comparison import survival_curves
-from cyto_kedro.pipelines.reporting.page import MovieSection, Page, Picture
+from cyto_kedro.pipelines.reporting.methods_text import methods_text, references
+from cyto_kedro.pipelines.reporting.movie_story import (
+    MovieData,
+    movie_blocks,
+    movie_facts,
+)
+from cyto_kedro.pipelines.reporting.page import (
+    Block,
+    Download,
+    HtmlTable,
+    MovieSection,
+    Page,
+    Picture,
+)
 from cyto_kedro.pipelines.reporting.params import ReportingParams
-
-# Order, alternative text and width of a movie's figures.
-_CAPTIONS = {
-    "strip": (
-        "Frames of the movie with outlines of all cells and the tails of their tracks",
-        True,
-    ),
-    "counts": ("Number of cells in view over time", False),
-    "speeds": ("Distribution of step speeds", False),
-    "death_signals": ("Death signal of each target; dying cells in colour", False),
-    "dwell_times": ("Distribution of contact dwell times", False),
-    "contact_raster": ("Contacts of each target over time; crosses are deaths", False),
-    "paths": ("Paths of all cells from a common origin", False),
-    "quality": ("Drift correction, brightness and focus over the movie", True),
-}
+from cyto_kedro.pipelines.reporting.wording import (
+    p_value,
+    percent,
+    plural,
+    shown,
+    text_of,
+)
 
 _FILES = [
     ("experiment_results.csv", "one row per cell per frame, all movies, conditions"),
     ("<movie>/result_table.csv", "one row per cell per frame"),
+    ("<movie>/kills.csv", "every death with its likeliest killer"),
+    ("<movie>/evidence/", "an evidence card (SVG) per death"),
     ("<movie>/*_deaths.csv", "fate of every target"),
     ("<movie>/*_attribution.csv", "who may have killed whom, with credits"),
     ("<movie>/*_contact_episodes.csv", "contacts with dwell time"),
     ("survival.csv", "the survival curves"),
     ("data_dictionary.csv", "unit and meaning of every column"),
-    ("<movie>/figures/", "every figure as PNG and SVG"),
+    ("figures/, <movie>/figures/", "every figure as PNG and SVG"),
+    ("figure_data/, <movie>/figure_data/", "the numbers behind each figure"),
     ("provenance_manifest.json", "hash of every input and output"),
 ]
+# Order, alternative text of the experiment's figures; <name>_<role>.
+_FIGURES = {
+    "survival": "Kaplan-Meier survival of {role} cells with bands and cells at risk",
+}
 
 
-def compose_page(
-    options: ReportingParams,
-    run: dict[str, Any],
-    conditions: pd.DataFrame,
-    summaries: dict[str, dict[str, Any]],
-    figures: dict[str, dict[str, dict[str, bytes]]],
-    survival: pd.DataFrame | None,
-    comparison: dict[str, Any] | None,
-) -> Page:
-    """Everything that the page shows.
+@dataclass(frozen=True)
+class RunData:
+    """What a run left, movie by movie where it says so.
 
-    Args:
-        options: Title and the like.
+    Attributes:
         run: Content of ``run_metadata.json``.
         conditions: The experiment sheet.
         summaries: Summary of each movie.
         figures: Figures of each movie by name and format.
-        survival: Table SURVIVAL, if there is a death marker.
+        tables: CSV text behind them, of each movie by name.
+        experiment_figures: Figures of the experiment by name and format.
+        experiment_tables: CSV text behind them.
         comparison: Comparison of the conditions, per target role.
+        kills: Table KILLS of each movie.
+        cards: Evidence cards of each movie as SVG by name.
     """
-    by_movie = conditions.set_index("movie")
-    columns, rows = _overview(by_movie, summaries)
+
+    run: dict[str, Any]
+    conditions: pd.DataFrame
+    summaries: dict[str, dict[str, Any]]
+    figures: dict[str, dict[str, dict[str, bytes]]] = field(default_factory=dict)
+    tables: dict[str, dict[str, str]] = field(default_factory=dict)
+    experiment_figures: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    experiment_tables: dict[str, str] = field(default_factory=dict)
+    comparison: dict[str, Any] | None = None
+    kills: dict[str, pd.DataFrame] = field(default_factory=dict)
+    cards: dict[str, dict[str, str]] = field(default_factory=dict)
+
+
+def compose_page(options: ReportingParams, data: RunData) -> Page:
+    """Everything that the page shows.
+
+    Args:
+        options: Title, and how much is shown.
+        data: What the run left.
+    """
+    run, summaries = data.run, data.summaries
+    by_movie = data.conditions.set_index("movie")
+    in_full = list(summaries)[: options.most_movies]
     return Page(
         title=options.title,
         run=run,
-        headline=_headline(summaries, comparison),
+        headline=_headline(summaries, data.comparison),
         failures=[
             (m["movie"], m.get("error") or "failed")
             for m in run["movies"]
             if m["status"] == "failed"
         ],
-        overview_columns=columns,
-        overview_rows=rows,
-        pictures=_survival_pictures(survival, comparison),
-        comparison=_comparison_facts(comparison),
-        statements=_statements(comparison),
+        warnings=[(m, text) for m, s in summaries.items() for text in s["warnings"]],
+        overview=_overview(by_movie, summaries),
+        blocks=_experiment_blocks(data),
         movies=[
             MovieSection(
                 movie=movie,
-                conditions=_shown(by_movie.loc[movie].to_dict()),
-                facts=movie_facts(summary),
-                warnings=list(summary["warnings"]),
-                pictures=_movie_pictures(movie, figures.get(movie, {})),
+                conditions=shown(by_movie.loc[movie].to_dict()),
+                facts=movie_facts(summaries[movie]),
+                warnings=list(summaries[movie]["warnings"]),
+                blocks=movie_blocks(
+                    movie, _of_movie(movie, data), options.cards.in_report
+                ),
             )
-            for movie, summary in summaries.items()
+            for movie in in_full
         ],
-        methods=_methods(run),
+        methods=methods_text(run),
+        references=references(run),
         parameters=yaml.safe_dump(run["parameters"], sort_keys=False),
+        left_out=_left_out(len(in_full), len(summaries)),
         files=_FILES,
     )
+
+
+def _of_movie(movie: str, data: RunData) -> MovieData:
+    tables = data.tables.get(movie, {})
+    start = "stability_"
+    return MovieData(
+        figures=data.figures.get(movie, {}),
+        tables=tables,
+        kills=data.kills.get(movie),
+        cards=data.cards.get(movie, {}),
+        stability={
+            name[len(start) :]: list(csv.reader(io.StringIO(text)))[1][0]
+            for name, text in tables.items()
+            if name.startswith(start)
+        },
+    )
+
+
+def _left_out(in_full: int, count: int) -> str:
+    if in_full == count:
+        return ""
+    return (
+        f"The first {in_full} of {count} movies are shown in full; figures, tables and "
+        "evidence cards of the others lie in their folders."
+    )
+
+
+def _experiment_blocks(data: RunData) -> list[Block]:
+    """Survival and what else compares the movies, those without content left out."""
+    comparison = data.comparison or {"roles": {}, "notes": []}
+    survival = Block(
+        "Survival of the targets",
+        texts=[f["statement"] for f in comparison["roles"].values()]
+        + list(comparison["notes"]),
+        facts=_comparison_facts(data.comparison),
+        pictures=_experiment_pictures("survival", data),
+    )
+    return [block for block in (survival,) if block.pictures]
+
+
+def _experiment_pictures(stem: str, data: RunData) -> list[Picture]:
+    pictures = []
+    for name, formats in data.experiment_figures.items():
+        if not name.startswith(f"{stem}_"):
+            continue
+        role = name[len(stem) + 1 :]
+        tables = tuple(
+            Download.csv(key, text, f"CSV {key[len(stem) + 1 : -len(role) - 1]}")
+            for key, text in data.experiment_tables.items()
+            if key.startswith(stem) and key.endswith(f"_{role}")
+        )
+        alt = _FIGURES[stem].format(role=role) + _deaths_by_group(data, role) + "."
+        pictures.append(Picture(name, alt, formats["svg"], "svg", True, tables))
+    return pictures
+
+
+def _deaths_by_group(data: RunData, role: str) -> str:
+    found = (data.comparison or {"roles": {}})["roles"].get(role)
+    if found is None:
+        return ""
+    parts = [
+        f"{plural(g['n_deaths'], 'death')} in {g['group']}"
+        for g in found["groups"]
+        if g["level"] != "movie"
+    ]
+    return f": {', '.join(parts)}" if parts else ""
 
 
 def _headline(
     summaries: dict[str, dict[str, Any]], comparison: dict[str, Any] | None
 ) -> list[str]:
     frames = sum(s["n_frames"] for s in summaries.values())
-    lines = [f"{_plural(len(summaries), 'movie')}, {frames} frames in all."]
+    lines = [f"{plural(len(summaries), 'movie')}, {frames} frames in all."]
     tracks = {
         role: sum(s["roles"][role]["n_tracks"] for s in summaries.values())
         for role in _roles(summaries)
@@ -127,66 +224,20 @@ def _headline(
 
 def _overview(
     by_movie: pd.DataFrame, summaries: dict[str, dict[str, Any]]
-) -> tuple[list[str], list[list[str]]]:
+) -> HtmlTable:
     names = [c for c in by_movie.columns if c != "dataset"]
     roles = _roles(summaries)
-    columns = ["movie", *map(str, names), "frames", *roles, "warnings"]
+    columns = ["movie", *map(str, names), "frames", *roles, "deaths", "warnings"]
     rows = []
     for movie, summary in summaries.items():
-        values = [_text(by_movie.loc[movie, name]) for name in names]
+        values = [text_of(by_movie.loc[movie, name]) for name in names]
         tracks = [f"{summary['roles'][r]['n_tracks']} tracks" for r in roles]
+        died = [str(found["n_deaths"]) for found in summary["deaths"].values()]
         warnings = str(len(summary["warnings"]) or "none")
-        rows.append([movie, *values, str(summary["n_frames"]), *tracks, warnings])
-    return columns, rows
-
-
-def movie_facts(summary: dict[str, Any]) -> list[tuple[str, str]]:
-    """The figures of one movie, as name and value."""
-    facts = [
-        ("frames", str(summary["n_frames"])),
-        ("duration", f"{_text(summary['duration_min'])} min"),
-        ("largest drift", f"{_text(summary['drift_max_um'])} µm"),
-    ]
-    for role, found in summary["roles"].items():
-        facts.append((f"{role} tracks", str(found["n_tracks"])))
-        if found.get("n_divisions"):
-            facts.append((f"{role} divisions", str(found["n_divisions"])))
-        speed = found.get("median_speed_um_per_min")
-        facts.append((f"{role} median speed", f"{_text(speed)} µm/min"))
-    for role, kinds in summary["suspicious"].items():
-        if kinds:
-            text = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
-            facts.append((f"{role} tracks to look at", text))
-    for role, found in summary["deaths"].items():
-        facts.append((f"{role} deaths", f"{found['n_deaths']} of {found['n_at_risk']}"))
-    for pair, found in summary["contacts"].items():
-        name = pair.replace("_", "–")
-        facts.append((f"{name} contacts", str(found["n_episodes"])))
-        dwell = found.get("median_dwell_min")
-        facts.append((f"{name} median dwell", f"{_text(dwell)} min"))
-    return facts
-
-
-def _survival_pictures(
-    survival: pd.DataFrame | None, comparison: dict[str, Any] | None
-) -> list[Picture]:
-    if survival is None or survival.empty or comparison is None:
-        return []
-    pictures = []
-    for role, found in comparison["roles"].items():
-        levels = {g["level"] for g in found["groups"]} - {"movie"}
-        chosen = [g for g in found["groups"] if not levels or g["level"] in levels]
-        drawn = survival_curves(survival, [g["group"] for g in chosen], role)
-        stream = io.BytesIO()
-        drawn.savefig(stream, format="svg", metadata={"Date": None})
-        deaths = ", ".join(
-            f"{_plural(g['n_deaths'], 'death')} in {g['group']}" for g in chosen
-        )
-        alt = f"Kaplan-Meier survival of {role} cells with 95 % bands: {deaths}"
-        pictures.append(
-            Picture(f"survival_{role}", alt, stream.getvalue(), "svg", True)
-        )
-    return pictures
+        frames = str(summary["n_frames"])
+        rows.append([movie, *values, frames, *tracks, ", ".join(died) or "–", warnings])
+    text = pd.DataFrame(rows, columns=columns).to_csv(index=False)
+    return HtmlTable("All movies", columns, rows, (Download.csv("movies", text),))
 
 
 def _comparison_facts(comparison: dict[str, Any] | None) -> list[tuple[str, str]]:
@@ -194,78 +245,23 @@ def _comparison_facts(comparison: dict[str, Any] | None) -> list[tuple[str, str]
         return []
     facts: list[tuple[str, str]] = []
     for role, found in comparison["roles"].items():
-        horizon = _text(found["horizon_min"])
+        horizon = text_of(found["horizon_min"])
         for group in found["groups"]:
             if group["level"] == "movie":
                 continue
             name = f"{role}, {group['group']}"
             alive = group["survival_at_horizon"]
-            facts.append((f"{name}: alive at {horizon} min", _percent(alive)))
-            mean = _text(group["rmst_min"])
+            facts.append((f"{name}: alive at {horizon} min", percent(alive)))
+            mean = text_of(group["rmst_min"])
             facts.append((f"{name}: mean survival to then", f"{mean} min"))
             if group["specific_lysis_percent"] is not None:
                 lysis = f"{group['specific_lysis_percent']:.0f} %"
                 facts.append((f"{name}: specific lysis", lysis))
         if found["test"] is not None:
             test = found["test"]
-            facts.append((f"{role}: log-rank over cells", _p(test["p_cells"])))
-            facts.append((f"{role}: permuting movies", _p(test["p_movies"])))
+            facts.append((f"{role}: log-rank over cells", p_value(test["p_cells"])))
+            facts.append((f"{role}: permuting movies", p_value(test["p_movies"])))
     return facts
-
-
-def _statements(comparison: dict[str, Any] | None) -> list[str]:
-    """What the numbers rest on, and what could not be compared."""
-    if comparison is None:
-        return []
-    return [f["statement"] for f in comparison["roles"].values()] + comparison["notes"]
-
-
-def _movie_pictures(movie: str, figures: dict[str, dict[str, bytes]]) -> list[Picture]:
-    pictures = []
-    for name, (caption, wide) in _CAPTIONS.items():
-        formats = figures.get(name)
-        if formats is None:
-            continue
-        # Vector graphics stay sharp and small, unless they hold an image.
-        kind = "svg" if "svg" in formats and name not in ("strip", "paths") else "png"
-        alt = f"{movie}: {caption}"
-        pictures.append(Picture(name, alt, formats[kind], kind, wide))
-    return pictures
-
-
-def _methods(run: dict[str, Any]) -> list[str]:
-    version = run["packages"].get("cyto-kedro", "")
-    used = run["parameters"]
-    segmenters = sorted(_method_names(used.get("segmentation", {})))
-    trackers = sorted(_method_names(used.get("tracking", {})))
-    texts = [
-        f"Movies were analysed with cyto_kedro {version}: stage drift was corrected, "
-        f"cells were segmented in each frame ({', '.join(segmenters)}), measured, and "
-        f"linked over time ({', '.join(trackers)}: linear assignment with gap closing "
-        "and splitting; Jaqaman et al. 2008, doi:10.1038/nmeth.1237). Contacts are "
-        "least distances between mask pixels, with hysteresis and merged gaps.",
-    ]
-    if "killing" in used:
-        texts.append(
-            "A target died when its background-subtracted death signal crossed the "
-            "threshold and stayed above it; losing a track is never death. Survival is "
-            "the Kaplan-Meier estimate with delayed entry, Greenwood variance and "
-            "log-log bands. A death is credited to effectors in contact within the "
-            "window before it; the credits of one death sum to one, and deaths without "
-            "a candidate stay unattributed."
-        )
-    return texts
-
-
-def _method_names(section: Any) -> set[str]:
-    found: set[str] = set()
-    if isinstance(section, dict):
-        method = section.get("method")
-        if isinstance(method, dict) and "name" in method:
-            found.add(str(method["name"]))
-        for value in section.values():
-            found |= _method_names(value)
-    return found
 
 
 def _roles(summaries: dict[str, dict[str, Any]]) -> list[str]:
@@ -273,31 +269,3 @@ def _roles(summaries: dict[str, dict[str, Any]]) -> list[str]:
     for summary in summaries.values():
         names |= dict.fromkeys(summary["roles"])
     return list(names)
-
-
-def _shown(values: dict[Any, Any]) -> dict[str, str]:
-    return {str(k): _text(v) for k, v in values.items() if not _undefined(v)}
-
-
-def _undefined(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and math.isnan(value))
-
-
-def _text(value: Any) -> str:
-    if _undefined(value):
-        return "–"
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
-
-
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.0f} %"
-
-
-def _p(value: float | None) -> str:
-    if value is None:
-        return "not defined"
-    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -9,16 +9,15 @@ import pandas as pd
 
 from cyto_kedro.core.calibration import Calibration
 from cyto_kedro.core.frames import compute_frame
-from cyto_kedro.pipelines.reporting.style import figure
+from cyto_kedro.pipelines.reporting.style import contrast, figure, overlay
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
-# Width of a frame on paper (inches), and the least contrast range (noise deviations).
+# Width of a frame on paper (inches).
 _PANEL_IN = 3.1
-_NOISE_SPANS = 15
 
 
 def movie_strip(
@@ -46,7 +45,10 @@ def movie_strip(
     """
     count = min(n_frames, calibration.n_frames)
     shown = np.unique(np.linspace(0, calibration.n_frames - 1, count).astype(int))
-    limits = {role: _limits(image, shown) for role, image in images.items()}
+    limits = {
+        role: contrast(np.stack([compute_frame(image, int(f)) for f in shown]))
+        for role, image in images.items()
+    }
     columns = min(len(shown), 3)
     rows = -(-len(shown) // columns)
     aspect = calibration.height_px / calibration.width_px
@@ -66,19 +68,6 @@ def movie_strip(
     return drawn
 
 
-def _limits(image: Any, frames: np.ndarray) -> tuple[float, float]:
-    """One contrast for the whole strip, so that bleaching stays visible.
-
-    An image of noise alone stays dark: the range spans many noise deviations.
-    """
-    planes = [compute_frame(image, int(frame)) for frame in frames]
-    middle = float(np.median(planes))
-    noise = 1.48 * float(np.median([np.abs(plane - middle) for plane in planes]))
-    low = min(float(np.percentile(plane, 5)) for plane in planes)
-    high = max(float(np.percentile(plane, 99.8)) for plane in planes)
-    return low, max(high, low + _NOISE_SPANS * noise, low + 1e-9)
-
-
 def _show(
     axes: Axes,
     frame: int,
@@ -90,18 +79,13 @@ def _show(
     from matplotlib.colors import to_rgb
     from skimage.segmentation import find_boundaries
 
-    canvas: np.ndarray | None = None
-    for role, image in images.items():
-        low, high = limits[role]
-        plane = np.clip((compute_frame(image, frame) - low) / (high - low), 0, 1)
-        layer = plane[..., None] * np.asarray(to_rgb(colours[role]))
-        canvas = layer if canvas is None else canvas + layer
-    if canvas is None:
+    planes = {role: compute_frame(image, frame) for role, image in images.items()}
+    if not planes:
         return
-    canvas = np.clip(canvas, 0, 1)
+    canvas = overlay(planes, limits, colours)
     for role, stack in labels.items():
         edge = find_boundaries(compute_frame(stack, frame), mode="inner")
-        canvas[edge] = 0.35 + 0.65 * np.asarray(to_rgb(colours[role]))
+        canvas[edge] = 255 * (0.35 + 0.65 * np.asarray(to_rgb(colours[role])))
     axes.imshow(canvas, interpolation="antialiased")
     axes.set_axis_off()
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -15,6 +17,8 @@ TARGETS = ("#D55E00", "#E69F00", "#882255")
 OTHERS = ("#009E73", "#999999")
 GROUPS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 DEATH = "#CC79A7"
+# Least contrast range (noise deviations): an image of noise alone stays dark.
+_NOISE_SPANS = 15
 INK = "#1b2733"
 MUTED = "#5c6b7a"
 GRID = "#e4e9ee"
@@ -54,8 +58,8 @@ def role_colours(roles: dict[str, str]) -> dict[str, str]:
 
 
 @contextmanager
-def figure(width: float = 4.6, height: float = 3.0) -> Iterator[tuple[Figure, Axes]]:
-    """A figure without pyplot, so that nothing global is kept alive."""
+def blank_figure(width: float, height: float) -> Iterator[Figure]:
+    """A figure without axes, and without pyplot: nothing global is kept alive."""
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -63,6 +67,13 @@ def figure(width: float = 4.6, height: float = 3.0) -> Iterator[tuple[Figure, Ax
     with mpl.rc_context(_RC):
         drawn = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(drawn)
+        yield drawn
+
+
+@contextmanager
+def figure(width: float = 4.6, height: float = 3.0) -> Iterator[tuple[Figure, Axes]]:
+    """A figure with one panel."""
+    with blank_figure(width, height) as drawn:
         yield drawn, drawn.add_subplot()
 
 
@@ -70,3 +81,44 @@ def say_nothing_there(axes: Axes, text: str) -> None:
     """An honest empty panel."""
     axes.set_axis_off()
     axes.text(0.5, 0.5, text, ha="center", va="center", color=MUTED, wrap=True)
+
+
+def contrast(
+    planes: np.ndarray, inside: np.ndarray | None = None
+) -> tuple[float, float]:
+    """One range of grey values for all planes, so that bleaching stays visible.
+
+    Args:
+        planes: (n, y, x) intensities.
+        inside: Pixels that count, of the same shape; all by default.
+    """
+    parts = list(planes) if inside is None else _parts(planes, inside)
+    if not parts:
+        return 0.0, 1.0
+    values = np.concatenate([part.ravel() for part in parts])
+    middle = float(np.median(values))
+    noise = 1.48 * float(np.median(np.abs(values - middle)))
+    low = min(float(np.percentile(part, 5)) for part in parts)
+    high = max(float(np.percentile(part, 99.8)) for part in parts)
+    return low, max(high, low + _NOISE_SPANS * noise, low + 1e-9)
+
+
+def _parts(planes: np.ndarray, inside: np.ndarray) -> list[np.ndarray]:
+    both = zip(planes, inside, strict=True)
+    return [plane[mask] for plane, mask in both if mask.any()]
+
+
+def overlay(
+    planes: dict[str, np.ndarray],
+    limits: dict[str, tuple[float, float]],
+    colours: dict[str, str],
+) -> np.ndarray:
+    """The images of all roles in their colours, added up: YX3, uint8."""
+    from matplotlib.colors import to_rgb
+
+    canvas: Any = 0.0
+    for role, plane in planes.items():
+        low, high = limits[role]
+        grey = np.clip((plane - low) / (high - low), 0, 1)
+        canvas = canvas + grey[..., None] * np.asarray(to_rgb(colours[role]))
+    return np.asarray(255 * np.clip(canvas, 0, 1), dtype=np.uint8)

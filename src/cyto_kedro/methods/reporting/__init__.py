@@ -1,0 +1,1 @@
+"""What the report and the check by eye compute: kills in words, crops, agreement."""
