@@ -232,6 +232,14 @@ EXCHANGED_TRACKS = TableSpec(
     },
     unique=("frame", "label"),
 )
+# Statistics that were exported with the tracks follow, by the names given to them.
+IMARIS_TRACKS = TableSpec(
+    "imaris_tracks",
+    EXCHANGED_TRACKS.columns
+    | {"source_track_id": Col("Int64", "", "track in Imaris; null = none", True)},
+    unique=("frame", "label"),
+    open=True,
+)
 SUSPICIOUS_EVENTS = TableSpec(
     "suspicious_events",
     {
@@ -702,6 +710,30 @@ KILLERS = TableSpec(
         "serial": _flag("killed at least the configured number of targets"),
     },
     unique=("effector", "effector_track_id"),
+)
+SELECTION = TableSpec(
+    "selection",
+    {
+        "role": NAME,
+        "track_id": TRACK,
+        "n_points": Col("int64", "", "points of the track", ge=1),
+        "n_kept": _count("points that passed all steps"),
+        "selected": _flag("the track passed all steps"),
+        "failed_step": Col("Int64", "", "first step that it did not pass", True),
+    },
+    unique=("role", "track_id"),
+)
+SELECTION_STEPS = TableSpec(
+    "selection_steps",
+    {
+        "role": NAME,
+        "step": _count("number of the step; 0 = before the first"),
+        "what": Col("object", "", "the step in words"),
+        "n_points": _count("points left, interpolated ones included"),
+        "n_interpolated": _count("interpolated points among them"),
+        "n_tracks": _count("tracks left"),
+    },
+    unique=("role", "step"),
 )
 SURVIVAL = TableSpec(
     "survival",

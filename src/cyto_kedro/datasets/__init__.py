@@ -15,6 +15,7 @@ from cyto_kedro.datasets.documents import (
 )
 from cyto_kedro.datasets.figures import FiguresDataset
 from cyto_kedro.datasets.geff_tracks import GeffDataset
+from cyto_kedro.datasets.imaris import ImarisTracksDataset
 from cyto_kedro.datasets.movies import ConditionsDataset, MovieCollectionDataset
 from cyto_kedro.datasets.napari_tracks import NapariTracksDataset
 from cyto_kedro.datasets.network import NetworkDataset
@@ -32,6 +33,7 @@ __all__ = [
     "CtcTracksDataset",
     "FiguresDataset",
     "GeffDataset",
+    "ImarisTracksDataset",
     "JsonDataset",
     "LabelledTracks",
     "MasksDataset",

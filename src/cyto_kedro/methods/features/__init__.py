@@ -1,0 +1,1 @@
+"""Features of cells and movies: selections, combinations, correlations, capacity."""
