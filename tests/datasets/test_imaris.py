@@ -121,7 +121,7 @@ def test_another_table_a_missing_clock_and_writing_are_refused(tmp_path):
         load(path, statistics={"dye": "short.csv"})
 
 
-# --- BEHAV3D's T cells (Imaris; Dekkers et al. 2022, doi:10.1038/s41587-022-01397-w) ---
+# BEHAV3D's T cells (Dekkers et al. 2022, doi:10.1038/s41587-022-01397-w)
 BASENAMES = ["DemoDataset1_20190523_CD8green", "DemoDataset2_20190523_CD4green"]
 # The steps and settings of the published counts: time points 1 to 400, gaps filled by
 # interpolation, time points below 400, at least 60 of them, not dead at the first.
