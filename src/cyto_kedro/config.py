@@ -14,15 +14,13 @@ from pydantic import ValidationError
 from cyto_kedro.core.errors import ConfigError
 from cyto_kedro.core.experiment import Experiment, Movie, read_experiment
 from cyto_kedro.core.layout import Layout
-from cyto_kedro.core.scope import Scope, latest_complete_run
+from cyto_kedro.core.scope import BENCHMARK_WORKFLOW, Scope, latest_complete_run
 
 # Kedro 1.7 calls a function that OmegaConf renamed: nothing a user can act on.
 warnings.filterwarnings("ignore", message="register_new_resolver", module="kedro")
 
 MAIN_WORKFLOW = "cytotoxicity"
 BENCHMARK = "benchmark"
-#: Its stages have folders of their own beside that of the whole.
-BENCHMARK_WORKFLOW = "benchmark/master"
 #: Runtime parameter that picks movies of the sheet.
 MOVIES_PARAMETER = "movies"
 LAYOUT_TOKEN = "<layout>"

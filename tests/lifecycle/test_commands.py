@@ -35,3 +35,38 @@ def test_verify_says_by_its_exit_code_what_it_found(run):
     assert "There is no run" in unknown.output
     said = json.loads(call(lifecycle.verify, "--json").stdout)
     assert said["verdict"] == "changed"
+
+
+def test_purge_shows_asks_and_deletes_what_was_agreed_on(run):
+    labels = run.scratch("A1") / "cancer" / "labels.zarr"
+    shown = call(lifecycle.purge, "--dry-run")
+    assert "plate1/A1/main  goes" in shown.output
+    assert labels.is_dir()
+    refused = call(lifecycle.purge, input="n\n")
+    assert refused.exit_code == 1
+    assert labels.is_dir()
+    assert call(lifecycle.purge, "--json").exit_code == 2  # it could not ask
+    done = json.loads(call(lifecycle.purge, "--json", "--yes").stdout)
+    assert done["deleted"] == ["plate1/A1/main"]
+    assert not labels.exists()
+    assert "Nothing in scratch" in call(lifecycle.purge, "--yes").output
+
+
+def test_purge_says_why_something_stays(run):
+    run.set_metadata(status="failed")
+    shown = call(lifecycle.purge, "--yes")
+    assert shown.exit_code == 0
+    assert "stays" in shown.output
+    assert "0 B  in 0 files would be deleted" in shown.output
+    assert run.scratch("A1").joinpath("cancer").is_dir()
+
+
+def test_promote_and_du_from_the_command_line(run, tmp_path):
+    done = call(lifecycle.promote, "--archive", str(tmp_path / "archive"))
+    assert done.exit_code == 0
+    assert "archived" in done.output
+    shown = call(lifecycle.du)
+    assert f"main / run {RUN}, sealed" in shown.output
+    entries = json.loads(call(lifecycle.du, "--json").stdout)
+    assert {entry["storage"] for entry in entries} == {"raw", "scratch", "output"}
+    assert "No logs" in call(lifecycle.rotate, "--yes").output

@@ -10,11 +10,10 @@ from typing import Any
 import pandas as pd
 from kedro.framework.context import KedroContext
 
-from cyto_kedro.config import BENCHMARK_WORKFLOW
 from cyto_kedro.core.atomic import write_text
 from cyto_kedro.core.errors import ConfigError, InputError
 from cyto_kedro.core.layout import Layout
-from cyto_kedro.core.scope import run_folder
+from cyto_kedro.core.scope import BENCHMARK_WORKFLOW, run_folder
 from cyto_kedro.datasets.references import ReferencesDataset
 from cyto_kedro.methods.scaling import Rules, judge, scaling_of, timed_trials
 from cyto_kedro.provenance.runs import METADATA, find_run

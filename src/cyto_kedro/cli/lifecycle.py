@@ -1,8 +1,11 @@
-"""`kedro cyto verify | crate`: what a run can prove."""
+"""`kedro cyto verify | crate | promote | purge | rotate | du`: the life of data."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import click
 from kedro.framework.startup import ProjectMetadata
@@ -76,4 +79,153 @@ def crate(
     click.echo(write_crate(run.folder, person, license))
 
 
-COMMANDS = (verify, crate)
+@click.command()
+@run_argument
+@env_option
+@click.option(
+    "--archive",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=None,
+    help="Root of an archive: also copy the run there, and check the copy.",
+)
+@click.option(
+    "--limit-mib",
+    default=20.0,
+    show_default=True,
+    help="Largest file that is neither text nor a table.",
+)
+@click.option(
+    "--table-limit-mib", default=2048.0, show_default=True, help="Largest table."
+)
+@click.pass_obj
+def promote(
+    metadata: ProjectMetadata,
+    run_id: str,
+    env: str | None,
+    archive: Path | None,
+    limit_mib: float,
+    table_limit_mib: float,
+) -> None:
+    """Verify RUN_ID, seal it for good, copy it to an archive if one is named."""
+    from cyto_kedro.cli.runs import find
+    from cyto_kedro.lifecycle.promote import Limits
+    from cyto_kedro.lifecycle.promote import promote as seal_run
+
+    layout = layout_of(metadata, env)
+    run = find(layout, run_id)
+    workflow = run.folder.parent.relative_to(layout.output_root).as_posix()
+    limits = Limits(limit_mib, table_limit_mib)
+    done = seal_run(run.folder, run.id, workflow, archive, limits)
+    click.echo(
+        f"run {run.id}: {len(done.seal.files)} files sealed {done.seal.sealed_at}"
+    )
+    if done.archived is not None:
+        click.echo(f"archived: {done.archived}")
+
+
+@click.command()
+@env_option
+@json_option
+@click.option("--dataset", default=None, help="Only of this dataset.")
+@click.option("--movie", default=None, help="Only of this movie.")
+@click.option("--workflow", default=None, help="Only of this workflow.")
+@click.option("--run", default=None, metavar="RUN_ID", help="Only of this run.")
+@click.option("--jobs", type=int, default=None, metavar="N", help="Benchmark trials.")
+@click.option("--older-than", default=None, metavar="30d", help="36h, 30d or 4w.")
+@click.option("--edits", is_flag=True, help="Also what was edited or added by hand.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@click.option("--dry-run", is_flag=True, help="Show only.")
+@click.pass_context
+def purge(
+    ctx: click.Context,
+    env: str | None,
+    as_json: bool,
+    dataset: str | None,
+    movie: str | None,
+    workflow: str | None,
+    run: str | None,
+    jobs: int | None,
+    older_than: str | None,
+    edits: bool,
+    yes: bool,
+    dry_run: bool,
+) -> None:
+    """Delete scratch that a verified run accounts for; shows first what and how much.
+
+    Exit code 1: something that was agreed on could not be deleted.
+    """
+    from cyto_kedro.cli.tables import purge_plan
+    from cyto_kedro.lifecycle.purge import Purge, Wanted, age_of
+
+    if as_json and not (yes or dry_run):
+        raise click.UsageError("--json needs --yes or --dry-run: it cannot ask")
+    age = age_of(older_than) if older_than else None
+    worker = Purge(layout_of(ctx.obj, env), edits)
+    plan = worker.plan(Wanted(dataset, movie, workflow, run, jobs, age))
+    todo = [candidate for candidate in plan if not candidate.refused]
+    if not as_json:
+        click.echo(purge_plan(plan))
+    failed: list[str] = []
+    if todo and not dry_run:
+        if not yes:
+            click.confirm(f"Delete {len(todo)} folders?", abort=True)
+        failed = _each(todo, worker.delete)
+    if as_json:
+        entries = [candidate.as_dict() for candidate in plan]
+        done = [] if dry_run else [c.name for c in todo if c.name not in failed]
+        click.echo(json.dumps({"folders": entries, "deleted": done}, indent=1))
+    ctx.exit(1 if failed else 0)
+
+
+def _each(todo: list[Any], delete: Callable[[Any], None]) -> list[str]:
+    """Delete one by one; names of those that could not be deleted."""
+    failed = []
+    for candidate in todo:
+        try:
+            delete(candidate)
+        except (CytoError, OSError) as exc:
+            click.echo(f"{candidate.name}: {exc}", err=True)
+            failed.append(candidate.name)
+    return failed
+
+
+@click.command()
+@env_option
+@click.option("--keep", type=click.IntRange(min=0), default=3, show_default=True)
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@click.option("--dry-run", is_flag=True, help="Show only.")
+@click.pass_obj
+def rotate(
+    metadata: ProjectMetadata, env: str | None, keep: int, yes: bool, dry_run: bool
+) -> None:
+    """Delete logs of old benchmark runs; tables and verdicts stay."""
+    from cyto_kedro.cli.tables import size_text
+    from cyto_kedro.lifecycle.rotate import delete, old_logs
+
+    layout = layout_of(metadata, env)
+    todo = old_logs(layout, keep)
+    for log in todo:
+        told = f"{log.files} files, {size_text(log.size_bytes)}"
+        click.echo(f"{'/'.join(log.parts)}: {told}")
+    if not todo:
+        click.echo(f"No logs beyond the newest {keep} benchmark runs.")
+    elif not dry_run and (yes or click.confirm("Delete them?", abort=True)):
+        for log in todo:
+            delete(layout, log)
+
+
+@click.command()
+@env_option
+@json_option
+@click.pass_obj
+def du(metadata: ProjectMetadata, env: str | None, as_json: bool) -> None:
+    """What raw, scratch and output hold, by dataset, movie and workflow."""
+    from cyto_kedro.cli.tables import usage_table
+    from cyto_kedro.lifecycle.usage import usage
+
+    found = usage(layout_of(metadata, env))
+    entries = [entry.as_dict() for entry in found]
+    click.echo(json.dumps(entries, indent=1) if as_json else usage_table(found))
+
+
+COMMANDS = (verify, crate, promote, purge, rotate, du)

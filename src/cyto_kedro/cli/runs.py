@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cyto_kedro.config import BENCHMARK_WORKFLOW
-from cyto_kedro.core.errors import ConfigError, StorageError
+from cyto_kedro.core.errors import ConfigError
 from cyto_kedro.core.layout import Layout
-from cyto_kedro.core.locks import locked
+from cyto_kedro.core.locks import is_locked, locked
+from cyto_kedro.core.scope import BENCHMARK_WORKFLOW
 from cyto_kedro.provenance.runs import METADATA, run_ids
 from cyto_kedro.provenance.seal import is_sealed, refuse_if_sealed
 from cyto_kedro.runners.journal import Journal
@@ -49,13 +49,7 @@ class Run:
 
     def is_driven(self) -> bool:
         """Whether a driver of the run is alive."""
-        if not self.journal.lock.exists() or is_sealed(self.folder):
-            return False
-        try:
-            with locked(self.journal.lock):
-                return False
-        except StorageError:
-            return True
+        return not is_sealed(self.folder) and is_locked(self.journal.lock)
 
 
 def find(layout: Layout, wanted: str) -> Run:

@@ -75,6 +75,12 @@ def remove_leftovers(folder: Path, keep: str | None = None) -> list[Path]:
     return found
 
 
+def is_leftover(path: Path) -> bool:
+    """Whether a path is what a killed run left staged."""
+    marks = (STAGING_SUFFIX, _RETIRED_SUFFIX)
+    return path.name.startswith(".") and path.name.endswith(marks)
+
+
 def write_text(path: Path | str, text: str) -> None:
     """Write a small text file atomically."""
     with staged(path) as stage:

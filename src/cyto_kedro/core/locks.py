@@ -42,3 +42,17 @@ def locked(path: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def is_locked(path: Path) -> bool:
+    """Whether another process holds the lock file ``path``.
+
+    A lock that cannot be asked, on a file system of somebody else, counts as held.
+    """
+    if not path.exists():
+        return False
+    try:
+        with locked(path):
+            return False
+    except StorageError:
+        return True

@@ -12,6 +12,10 @@ from typing import Any
 RUN_ID = re.compile(r"^\d{8}T\d{6}Z$")
 _TOKEN = re.compile(r"<(dataset|movie|workflow|run|benchmark_run)>")
 NO_RUN = "run_none"
+#: The benchmark's stages have folders of their own beside that of the whole.
+BENCHMARK_WORKFLOW = "benchmark/master"
+#: Folder of the scratch root where the benchmark's trials keep what they computed.
+BENCHMARK_TRIALS = "benchmark_trials"
 
 
 @dataclass(frozen=True)

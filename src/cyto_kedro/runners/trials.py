@@ -20,12 +20,12 @@ from kedro.pipeline.node import Node
 
 from cyto_kedro.core.errors import CytoError
 from cyto_kedro.core.experiment import Movie
+from cyto_kedro.core.scope import BENCHMARK_TRIALS
 from cyto_kedro.core.tags import FRAME_WISE
 from cyto_kedro.runners.experiment import RunContext
 
 SCRATCH_VARIABLE = "CYTO_KEDRO_SCRATCH_ROOT"
 OUTPUT_VARIABLE = "CYTO_KEDRO_OUTPUT_ROOT"
-_FOLDER = "benchmark_trials"
 
 
 class TrialFailed(CytoError):
@@ -74,7 +74,7 @@ class Places:
         """A folder of its own below the scratch root."""
         roots = context.config("globals")
         scratch = Path(roots["scratch_root"]).absolute()
-        private = scratch / _FOLDER / context.run_id / trial.stage / trial.name
+        private = scratch / BENCHMARK_TRIALS / context.run_id / trial.stage / trial.name
         return cls(scratch, Path(roots["output_root"]).absolute(), private)
 
     @property

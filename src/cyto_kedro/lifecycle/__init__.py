@@ -1,0 +1,1 @@
+"""What becomes of data: placed as raw, promoted, purged, counted."""

@@ -1,0 +1,184 @@
+"""Promote a run: verify it, seal it, copy it to an archive."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from cyto_kedro.core.atomic import staged
+from cyto_kedro.core.errors import InputError, StorageError
+from cyto_kedro.core.locks import is_locked
+from cyto_kedro.provenance.runs import DRIVER_LOCK, METADATA, now, read_metadata
+from cyto_kedro.provenance.seal import (
+    SEAL,
+    Seal,
+    files_below,
+    make_read_only,
+    read_seal,
+    seal,
+)
+from cyto_kedro.provenance.verify import SAME, Verification, verify_run
+
+MIB = 2**20
+# Text and tables may be long in a large experiment; anything else of that size is an
+# image, an array or a model that belongs in scratch.
+COMPACT = (
+    ".csv",
+    ".graphml.gz",
+    ".html",
+    ".json",
+    ".jsonl",
+    ".log",
+    ".md",
+    ".parquet",
+    ".txt",
+)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Largest files that a promoted run may hold (MiB)."""
+
+    binary_mib: float = 20.0
+    table_mib: float = 2048.0
+
+    def of(self, path: Path) -> float:
+        """The limit of one file."""
+        compact = path.name.lower().endswith(COMPACT)
+        return self.table_mib if compact else self.binary_mib
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """A sealed run, and where its copy is."""
+
+    folder: Path
+    seal: Seal
+    archived: Path | None
+
+
+def promote(
+    folder: Path,
+    run_id: str,
+    workflow: str,
+    archive: Path | None = None,
+    limits: Limits | None = None,
+) -> Promotion:
+    """Seal a completed, whole run; what is sealed already stays as it is.
+
+    Args:
+        folder: The run folder.
+        run_id: Its run.
+        workflow: Its workflow, a folder (or several) below the archive.
+        archive: Root of an archive to copy to.
+        limits: Largest files allowed.
+
+    Raises:
+        InputError: The run is not complete and whole, changed, or holds large binaries.
+        StorageError: The run is still driven, or the archive cannot be written or holds
+            something else under this name.
+    """
+    found = read_seal(folder)
+    if found is None:
+        check_complete(folder, run_id)
+        check_unchanged(verify_run(folder, run_id, ("outputs",)), folder)
+        check_sizes(folder, limits or Limits())
+        found = seal(folder, run_id, now())
+    else:
+        check_unchanged(verify_run(folder, run_id, ("outputs", "seal")), folder)
+        make_read_only(folder)
+    copy = None if archive is None else _archived(folder, found, archive / workflow)
+    return Promotion(folder, found, copy)
+
+
+def check_complete(folder: Path, run_id: str) -> None:
+    """A run that is promoted or vouches for scratch came to its end as a whole.
+
+    Raises:
+        InputError: It did not, with the reason.
+        StorageError: Its driver is alive.
+    """
+    said = read_metadata(folder)
+    why = ""
+    if said.get("status") != "completed":
+        why = f"its status is '{said.get('status', 'unknown')}'"
+    elif said.get("partial"):
+        why = "only some of its nodes or movies were asked for"
+    elif unfinished := [
+        movie["movie"] for movie in said["movies"] if movie["status"] != "completed"
+    ]:
+        why = f"movies did not complete: {', '.join(unfinished)}"
+    if why:
+        raise InputError(
+            f"Run {run_id} is not a whole run: {why}",
+            where=str(folder / METADATA),
+            fix="run the whole pipeline; --only-missing-outputs takes what is there",
+        )
+    if is_locked(folder / DRIVER_LOCK):
+        raise StorageError(f"Run {run_id} is still running", where=str(folder))
+
+
+def check_unchanged(verified: Verification, folder: Path) -> None:
+    """Kept results are what the manifest (and the seal) say.
+
+    Raises:
+        InputError: They are not, or the run accounts for none.
+    """
+    if verified.code != SAME:
+        raise InputError(
+            f"The results are not those of the run:\n{verified.as_text()}",
+            where=str(folder),
+            fix="restore the files, or run again",
+        )
+    if not verified.of("outputs"):
+        raise InputError("The manifest of this run lists no result", where=str(folder))
+
+
+def check_sizes(folder: Path, limits: Limits) -> None:
+    """Compact results only.
+
+    Raises:
+        InputError: Names the files that are too large.
+    """
+    large = [
+        f"  - {path.relative_to(folder)}: {size / MIB:.1f} MiB, limit {limit:g} MiB"
+        for path in files_below(folder)
+        if (size := path.stat().st_size) > (limit := limits.of(path)) * MIB
+    ]
+    if large:
+        raise InputError(
+            "A promoted run holds compact results only:\n" + "\n".join(large),
+            where=str(folder),
+            fix="keep images and arrays in scratch, or raise the limit with "
+            "--limit-mib or --table-limit-mib",
+        )
+
+
+def _archived(folder: Path, sealed: Seal, place: Path) -> Path:
+    """Copy a sealed run; an identical copy may be there already."""
+    final = place / folder.name
+    if final.is_symlink() or final.exists():
+        _check_copy(final, folder, sealed)
+        return final
+    with staged(final) as stage:
+        for path in files_below(folder):  # contents only: permissions come last
+            target = stage / path.relative_to(folder)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+        _check_copy(stage, folder, sealed)
+    make_read_only(final)
+    return final
+
+
+def _check_copy(copy: Path, folder: Path, sealed: Seal) -> None:
+    same = not copy.is_symlink() and copy.is_dir()
+    if same:
+        same = (copy / SEAL).is_file() and not sealed.differences(copy)
+        same = same and (copy / SEAL).read_bytes() == (folder / SEAL).read_bytes()
+    if not same:
+        raise StorageError(
+            "The archive does not hold what was sealed",
+            where=str(copy),
+            fix="look at it and move it aside, then promote again",
+        )

@@ -1,0 +1,282 @@
+"""Which scratch may go: what a verified run accounts for, and nobody uses or edited."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from cyto_kedro.core.errors import ConfigError, CytoError, StorageError
+from cyto_kedro.core.layout import Layout
+from cyto_kedro.core.locks import is_locked, locked
+from cyto_kedro.core.scope import BENCHMARK_TRIALS, BENCHMARK_WORKFLOW, run_folder
+from cyto_kedro.lifecycle.contents import Contents, read_contents
+from cyto_kedro.lifecycle.promote import check_complete, check_unchanged
+from cyto_kedro.lifecycle.scratch import (
+    LOCK,
+    empty,
+    folders_in,
+    remove_if_empty,
+    usage_of,
+)
+from cyto_kedro.provenance.manifest import read_manifest
+from cyto_kedro.provenance.runs import DRIVER_LOCK, read_metadata, run_ids
+from cyto_kedro.provenance.verify import verify_run
+
+_TRIAL = re.compile(r"^N(\d+)_r\d+$")
+_AGE = re.compile(r"^(\d+)([hdw])$")
+_HOURS = {"h": 1, "d": 24, "w": 168}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to purge; None matches everything."""
+
+    dataset: str | None = None
+    movie: str | None = None
+    workflow: str | None = None
+    run: str | None = None
+    jobs: int | None = None
+    older_than: timedelta | None = None
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One folder of scratch, and why it must stay, if it must."""
+
+    parts: tuple[str, ...]
+    dataset: str | None
+    movie: str | None
+    workflow: str
+    jobs: int | None = None
+    run: str | None = None
+    files: int = 0
+    size_bytes: int = 0
+    refused: str = ""
+
+    @property
+    def name(self) -> str:
+        """Path below the scratch root, fit for a terminal."""
+        text = "/".join(self.parts)
+        return text if text.isprintable() else repr(text)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For scripts."""
+        return asdict(self) | {"parts": list(self.parts)}
+
+
+def age_of(text: str) -> timedelta:
+    """``36h``, ``30d`` or ``4w`` as a time span.
+
+    Raises:
+        ConfigError: It is none of these.
+    """
+    found = _AGE.match(text)
+    if found is None:
+        raise ConfigError(
+            f"'{text}' is not an age", fix="write 36h, 30d or 4w (hours, days, weeks)"
+        )
+    return timedelta(hours=int(found[1]) * _HOURS[found[2]])
+
+
+@dataclass
+class Purge:
+    """Looks at the scratch root, then deletes what was agreed on.
+
+    Args:
+        layout: The roots.
+        edits: Also delete what somebody edited or added by hand.
+    """
+
+    layout: Layout
+    edits: bool = False
+    _verified: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def plan(self, wanted: Wanted, now: datetime | None = None) -> list[Candidate]:
+        """Folders that match, each judged; nothing is changed."""
+        now = now or datetime.now(UTC)
+        root = self.layout.scratch_root
+        if not root.is_dir():
+            return []
+        found = []
+        for candidate in self._candidates():
+            if not _matches(candidate, wanted):
+                continue
+            judged = self._judged(candidate)
+            if judged is not None and self._is_due(judged, wanted, now):
+                found.append(judged)
+        return found
+
+    def delete(self, candidate: Candidate) -> None:
+        """Delete one folder of the plan, after another look under its lock.
+
+        Raises:
+            StorageError: A run is using it, or it is no real folder any more.
+            ConfigError: It may no longer be purged.
+        """
+        root = self.layout.scratch_root
+        if candidate.dataset is None:
+            empty(root, candidate.parts, keep=())
+            for depth in range(len(candidate.parts), 0, -1):
+                remove_if_empty(root, candidate.parts[:depth])
+            return
+        folder = root.joinpath(*candidate.parts)
+        if (why := self._why_in_use(folder, candidate.workflow)) != "":
+            raise StorageError(f"Nothing was deleted: {why}", where=str(folder))
+        with locked(folder / LOCK):
+            again = self._judged(candidate, under_lock=True)
+            if again is None:
+                return
+            if again.refused:
+                raise ConfigError(
+                    f"This folder may no longer be purged: {again.refused}",
+                    where=str(folder),
+                )
+            empty(root, candidate.parts)
+
+    def _candidates(self) -> Iterator[Candidate]:
+        root = self.layout.scratch_root
+        for dataset in folders_in(root):
+            if dataset == BENCHMARK_TRIALS:
+                yield from self._trials()
+                continue
+            for movie in folders_in(root, (dataset,)):
+                for parts in _workflows(root, (dataset, movie)):
+                    yield Candidate(parts, dataset, movie, "/".join(parts[2:]))
+
+    def _trials(self) -> Iterator[Candidate]:
+        root, top = self.layout.scratch_root, BENCHMARK_TRIALS
+        for run in folders_in(root, (top,)):
+            for stage in folders_in(root, (top, run)):
+                for name in folders_in(root, (top, run, stage)):
+                    jobs = _TRIAL.match(name)
+                    yield Candidate(
+                        (top, run, stage, name),
+                        None,
+                        None,
+                        BENCHMARK_WORKFLOW,
+                        jobs=int(jobs[1]) if jobs else None,
+                        run=run,
+                    )
+
+    def _judged(
+        self, candidate: Candidate, under_lock: bool = False
+    ) -> Candidate | None:
+        """The candidate with sizes and verdict; None if there is nothing in it."""
+        files, size = usage_of(self.layout.scratch_root, candidate.parts)
+        values = candidate.__dict__ | {"files": files, "size_bytes": size}
+        if candidate.dataset is None:
+            why = self._why_unverified(candidate.workflow, candidate.run or "")
+            return Candidate(**values | {"refused": why})
+        folder = self.layout.scratch_root.joinpath(*candidate.parts)
+        contents = read_contents(folder)
+        if contents.is_empty:
+            return None
+        run, why = self._verdict(candidate, contents)
+        if not why and not under_lock:
+            why = self._why_in_use(folder, candidate.workflow)
+        return Candidate(**values | {"run": run, "refused": why})
+
+    def _verdict(
+        self, candidate: Candidate, contents: Contents
+    ) -> tuple[str | None, str]:
+        """The run that accounts for a folder, and why it may not go."""
+        by_hand = contents.by_hand()
+        if by_hand and not self.edits:
+            shown = ", ".join(repr(name) for name in by_hand[:3])
+            more = f" and {len(by_hand) - 3} more" if len(by_hand) > 3 else ""
+            return None, f"edited or added by hand: {shown}{more}"
+        why = "no run made what is in it"
+        if not contents.sidecars:
+            return None, "" if self.edits and by_hand else why
+        output_root = self.layout.output_root
+        for run in reversed(run_ids(output_root, candidate.workflow)):
+            folder = run_folder(output_root, candidate.workflow, run)
+            if not contents.is_accounted_for(read_manifest(folder) or {}):
+                continue
+            why = self._why_unverified(candidate.workflow, run)
+            if not why:
+                return run, ""
+        owners = ", ".join(sorted({s.run_id for s in contents.sidecars.values()}))
+        if why.startswith("no run"):
+            why = f"no complete run accounts for it (made by {owners})"
+        return max(contents.runs, default=None), why
+
+    def _why_unverified(self, workflow: str, run: str) -> str:
+        """Why a run cannot vouch for scratch; empty if it can. Hashed once."""
+        if (workflow, run) not in self._verified:
+            folder = run_folder(self.layout.output_root, workflow, run)
+            try:
+                check_complete(folder, run)
+                check_unchanged(verify_run(folder, run, ("outputs", "seal")), folder)
+            except CytoError as exc:
+                self._verified[workflow, run] = f"{exc.what.splitlines()[0]} ({run})"
+            else:
+                self._verified[workflow, run] = ""
+        return self._verified[workflow, run]
+
+    def _why_in_use(self, folder: Path, workflow: str) -> str:
+        if (folder / LOCK).is_symlink():
+            return "its lock file is a link"  # locking would open what it points to
+        if is_locked(folder / LOCK):
+            return "a run is using it"
+        root = self.layout.output_root
+        for run in run_ids(root, workflow):
+            if is_locked(run_folder(root, workflow, run) / DRIVER_LOCK):
+                return f"run {run} is at work"
+        return ""
+
+    def _is_due(self, candidate: Candidate, wanted: Wanted, now: datetime) -> bool:
+        if wanted.run is not None and candidate.run != wanted.run:
+            return False
+        if wanted.older_than is None:
+            return True
+        if candidate.run is None:
+            return False
+        folder = run_folder(self.layout.output_root, candidate.workflow, candidate.run)
+        ended = read_metadata(folder).get("completed_at")
+        return bool(ended) and now - _time(str(ended)) >= wanted.older_than
+
+
+def total(candidates: Iterable[Candidate]) -> tuple[int, int]:
+    """(files, bytes) of those that may go."""
+    free = [candidate for candidate in candidates if not candidate.refused]
+    return sum(c.files for c in free), sum(c.size_bytes for c in free)
+
+
+def _matches(candidate: Candidate, wanted: Wanted) -> bool:
+    pairs = (
+        (wanted.dataset, candidate.dataset),
+        (wanted.movie, candidate.movie),
+        (wanted.jobs, candidate.jobs),
+    )
+    workflow = wanted.workflow in (None, candidate.workflow)
+    # The benchmark's runs are in benchmark/master: both names are understood.
+    workflow |= (
+        candidate.workflow == BENCHMARK_WORKFLOW
+        and wanted.workflow == (BENCHMARK_WORKFLOW.partition("/")[0])
+    )
+    return workflow and all(want in (None, have) for want, have in pairs)
+
+
+def _workflows(root: Path, parts: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Folders of workflows in a movie's folder; a workflow's name may hold a slash."""
+    for name in folders_in(root, parts):
+        inner = (*parts, name)
+        nested = folders_in(root, inner)
+        deeper = [
+            (*inner, other)
+            for other in nested
+            if root.joinpath(*inner, other, LOCK).is_file()
+        ]
+        if deeper and not root.joinpath(*inner, LOCK).is_file():
+            yield from deeper
+        else:
+            yield inner
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
