@@ -7,7 +7,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from cyto_kedro.cli import lifecycle
+from cyto_kedro.cli import housekeeping, lifecycle
 from made_runs import MadeRun, layout_in
 
 RUN = "20260101T000000Z"
@@ -39,22 +39,22 @@ def test_verify_says_by_its_exit_code_what_it_found(run):
 
 def test_purge_shows_asks_and_deletes_what_was_agreed_on(run):
     labels = run.scratch("A1") / "cancer" / "labels.zarr"
-    shown = call(lifecycle.purge, "--dry-run")
+    shown = call(housekeeping.purge, "--dry-run")
     assert "plate1/A1/main  goes" in shown.output
     assert labels.is_dir()
-    refused = call(lifecycle.purge, input="n\n")
+    refused = call(housekeeping.purge, input="n\n")
     assert refused.exit_code == 1
     assert labels.is_dir()
-    assert call(lifecycle.purge, "--json").exit_code == 2  # it could not ask
-    done = json.loads(call(lifecycle.purge, "--json", "--yes").stdout)
+    assert call(housekeeping.purge, "--json").exit_code == 2  # it could not ask
+    done = json.loads(call(housekeeping.purge, "--json", "--yes").stdout)
     assert done["deleted"] == ["plate1/A1/main"]
     assert not labels.exists()
-    assert "Nothing in scratch" in call(lifecycle.purge, "--yes").output
+    assert "Nothing in scratch" in call(housekeeping.purge, "--yes").output
 
 
 def test_purge_says_why_something_stays(run):
     run.set_metadata(status="failed")
-    shown = call(lifecycle.purge, "--yes")
+    shown = call(housekeeping.purge, "--yes")
     assert shown.exit_code == 0
     assert "stays" in shown.output
     assert "0 B  in 0 files would be deleted" in shown.output
@@ -65,8 +65,21 @@ def test_promote_and_du_from_the_command_line(run, tmp_path):
     done = call(lifecycle.promote, "--archive", str(tmp_path / "archive"))
     assert done.exit_code == 0
     assert "archived" in done.output
-    shown = call(lifecycle.du)
+    shown = call(housekeeping.du)
     assert f"main / run {RUN}, sealed" in shown.output
-    entries = json.loads(call(lifecycle.du, "--json").stdout)
+    entries = json.loads(call(housekeeping.du, "--json").stdout)
     assert {entry["storage"] for entry in entries} == {"raw", "scratch", "output"}
-    assert "No logs" in call(lifecycle.rotate, "--yes").output
+    assert "No logs" in call(housekeeping.rotate, "--yes").output
+
+
+def test_ingest_places_a_dataset_and_says_what_to_write_where(run, tmp_path):
+    source = tmp_path / "microscope"
+    (source / "B1").mkdir(parents=True)
+    (source / "B1" / "cancer_0.tif").write_bytes(b"0")
+    words = (str(source), "--dataset", "plate9", "--link")
+    done = call(lifecycle.ingest, *words)
+    assert done.exit_code == 0
+    assert "1 movies, written" in done.output
+    assert "dataset: plate9" in done.output
+    assert (run.layout.data_root / "plate9" / "B1" / "cancer_0.tif").is_symlink()
+    assert "already, unchanged" in call(lifecycle.ingest, *words).output

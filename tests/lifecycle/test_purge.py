@@ -14,7 +14,8 @@ import pytest
 from cyto_kedro.core.errors import ConfigError, CytoError, StorageError
 from cyto_kedro.core.locks import locked
 from cyto_kedro.core.scope import run_folder
-from cyto_kedro.lifecycle.purge import Purge, Wanted, age_of, total
+from cyto_kedro.lifecycle.candidates import Wanted, age_of, total
+from cyto_kedro.lifecycle.purge import Purge
 from cyto_kedro.lifecycle.scratch import empty, folders_in, usage_of
 from made_runs import MadeRun, layout_in
 

@@ -19,6 +19,7 @@ from cyto_kedro.hooks.preflight import check_methods
 from cyto_kedro.provenance.reuse import stale_nodes
 from cyto_kedro.provenance.runs import NodeTimes, RunRecord
 from cyto_kedro.provenance.sidecar import read_sidecar
+from made_runs import layout_in
 
 
 class Weights(Params):
@@ -90,7 +91,7 @@ def catalog(weights, **more):
 @pytest.fixture
 def record(tmp_path):
     made = SimpleNamespace(shared=False, silent=False, run_id="20260101T000000Z")
-    made.layout = SimpleNamespace(output_root=tmp_path / "elsewhere")
+    made.layout = layout_in(tmp_path / "elsewhere")
     made.facts = {}
     made.entry = NodeTimes(None, "segment")
     made.times = lambda movie, node: made.entry

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from kedro.io import AbstractDataset, DataCatalog
@@ -14,6 +13,7 @@ from cyto_kedro.core.atomic import write_text
 from cyto_kedro.hooks import ProvenanceHooks, RunMetadataHooks
 from cyto_kedro.provenance.reuse import stale_nodes
 from cyto_kedro.provenance.sidecar import read_sidecar, sidecar_path
+from made_runs import layout_in
 
 
 class Text(AbstractDataset):
@@ -66,7 +66,7 @@ PIPELINE = Pipeline(
 class Record:
     shared = silent = False
     run_id = "20260101T000000Z"
-    layout = SimpleNamespace(output_root=Path("elsewhere"))
+    layout = layout_in(Path("elsewhere"))
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import click
 from kedro.framework.startup import ProjectMetadata
 from kedro.validation.exceptions import ParameterValidationError
 
+from cyto_kedro.cli import housekeeping, lifecycle
 from cyto_kedro.cli.init_command import init
-from cyto_kedro.cli.lifecycle import COMMANDS as LIFECYCLE_COMMANDS
 from cyto_kedro.core.errors import CytoError
 
 # What a user can act on; anything else is a defect and keeps its traceback.
@@ -232,7 +232,7 @@ def collect(
         ctx.exit(judging.CODES[report["verdict"]])
 
 
-for _command in LIFECYCLE_COMMANDS:
+for _command in (*lifecycle.COMMANDS, *housekeeping.COMMANDS):
     cyto.add_command(_command)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from cyto_kedro.lifecycle.purge import Candidate, total
+from cyto_kedro.lifecycle.candidates import Candidate, total
 from cyto_kedro.lifecycle.usage import Usage
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")

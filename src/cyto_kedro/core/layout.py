@@ -145,6 +145,17 @@ class Layout(Params):
                 )
         return self
 
+    def is_raw(self, path: Path) -> bool:
+        """Whether a path lies below the raw root, links followed: nothing writes there.
+
+        Scratch and output roots may lie below the raw root, beside the datasets.
+        """
+        real = path.resolve()
+        written = (self.scratch_root.resolve(), self.output_root.resolve())
+        return real.is_relative_to(self.data_root.resolve()) and not any(
+            real.is_relative_to(root) for root in written
+        )
+
     def of_kind(self, kind: str) -> tuple[str, ...]:
         """Role names of one kind, in the order of ``globals.yml``."""
         return tuple(name for name, role in self.roles.items() if role.kind == kind)

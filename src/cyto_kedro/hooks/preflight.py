@@ -19,7 +19,11 @@ from cyto_kedro.core.errors import ConfigError, InputError, StorageError
 from cyto_kedro.core.experiment import Movie
 from cyto_kedro.core.layout import Layout
 from cyto_kedro.provenance.environment import versions_of
-from cyto_kedro.provenance.fingerprint import groups_of, is_parameter
+from cyto_kedro.provenance.fingerprint import (
+    groups_of,
+    is_parameter,
+    output_files,
+)
 from cyto_kedro.provenance.hashing import size_of
 from cyto_kedro.provenance.runs import METADATA
 
@@ -53,7 +57,8 @@ class PreflightHooks:
             ConfigError: Unused or misspelt parameters, missing catalog entries or
                 weights.
             InputError: Raw files are missing.
-            StorageError: A root cannot be written or the disk is too small.
+            StorageError: A root cannot be written, a node would write into the raw
+                data, or the disk is too small.
         """
         if self._context is None:
             return
@@ -66,6 +71,7 @@ class PreflightHooks:
         check_methods(pipeline, catalog)
         check_raw_files(pipeline, movies)
         check_roots(layout, movies)
+        check_outputs(pipeline, catalog, layout)
         check_disk(layout, movies)
 
 
@@ -273,6 +279,28 @@ def check_roots(layout: Layout, movies: Iterable[Movie]) -> None:
                 where=str(root),
                 fix=f"set {key} in conf/local/globals.yml to a folder you may write",
             ) from exc
+
+
+def check_outputs(pipeline: Pipeline, catalog: CatalogProtocol, layout: Layout) -> None:
+    """No dataset that a node writes lies in the raw data, whatever its type.
+
+    Raises:
+        StorageError: Names the catalog entries.
+    """
+    wrong = sorted(
+        f"{name}: {path}"
+        for name in pipeline.all_outputs()
+        for path in output_files(catalog, name)
+        if layout.is_raw(path)
+    )
+    if wrong:
+        raise StorageError(
+            "Raw data are read-only, and these would be written there:\n"
+            + "\n".join(f"  - {line}" for line in wrong),
+            where="conf/*/catalog_*.yml",
+            fix="start their paths with ${globals:scratch_root} or "
+            "${globals:output_root}",
+        )
 
 
 def check_disk(layout: Layout, movies: Iterable[Movie]) -> None:

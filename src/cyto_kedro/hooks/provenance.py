@@ -12,6 +12,7 @@ from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
+from cyto_kedro.core.errors import StorageError
 from cyto_kedro.core.tags import movie_of
 from cyto_kedro.hooks.metadata import RunMetadataHooks
 from cyto_kedro.provenance.crate import write_crate
@@ -132,8 +133,17 @@ class ProvenanceHooks:
         """An output about to be overwritten is of unknown origin until it is whole.
 
         What somebody corrected by hand is set aside, never overwritten.
+
+        Raises:
+            StorageError: It lies in the raw data, perhaps by a link on the way.
         """
         for path in self._files_of(dataset_name, node):
+            if self._run.record is not None and self._run.record.layout.is_raw(path):
+                raise StorageError(
+                    f"Nothing was written: '{dataset_name}' lies in the raw data",
+                    where=f"{path}, which is {path.resolve()}",
+                    fix="raw data are read-only: give it another path",
+                )
             set_aside_if_edited(path)
             drop_sidecar(path)
 

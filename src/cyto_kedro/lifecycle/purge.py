@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from cyto_kedro.core.errors import ConfigError, CytoError, StorageError
 from cyto_kedro.core.layout import Layout
 from cyto_kedro.core.locks import is_locked, locked
 from cyto_kedro.core.scope import BENCHMARK_TRIALS, BENCHMARK_WORKFLOW, run_folder
+from cyto_kedro.lifecycle.candidates import Candidate, Wanted, matches
 from cyto_kedro.lifecycle.contents import Contents, read_contents
 from cyto_kedro.lifecycle.promote import check_complete, check_unchanged
 from cyto_kedro.lifecycle.scratch import (
@@ -27,59 +27,6 @@ from cyto_kedro.provenance.runs import DRIVER_LOCK, read_metadata, run_ids
 from cyto_kedro.provenance.verify import verify_run
 
 _TRIAL = re.compile(r"^N(\d+)_r\d+$")
-_AGE = re.compile(r"^(\d+)([hdw])$")
-_HOURS = {"h": 1, "d": 24, "w": 168}
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What to purge; None matches everything."""
-
-    dataset: str | None = None
-    movie: str | None = None
-    workflow: str | None = None
-    run: str | None = None
-    jobs: int | None = None
-    older_than: timedelta | None = None
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """One folder of scratch, and why it must stay, if it must."""
-
-    parts: tuple[str, ...]
-    dataset: str | None
-    movie: str | None
-    workflow: str
-    jobs: int | None = None
-    run: str | None = None
-    files: int = 0
-    size_bytes: int = 0
-    refused: str = ""
-
-    @property
-    def name(self) -> str:
-        """Path below the scratch root, fit for a terminal."""
-        text = "/".join(self.parts)
-        return text if text.isprintable() else repr(text)
-
-    def as_dict(self) -> dict[str, Any]:
-        """For scripts."""
-        return asdict(self) | {"parts": list(self.parts)}
-
-
-def age_of(text: str) -> timedelta:
-    """``36h``, ``30d`` or ``4w`` as a time span.
-
-    Raises:
-        ConfigError: It is none of these.
-    """
-    found = _AGE.match(text)
-    if found is None:
-        raise ConfigError(
-            f"'{text}' is not an age", fix="write 36h, 30d or 4w (hours, days, weeks)"
-        )
-    return timedelta(hours=int(found[1]) * _HOURS[found[2]])
 
 
 @dataclass
@@ -103,7 +50,7 @@ class Purge:
             return []
         found = []
         for candidate in self._candidates():
-            if not _matches(candidate, wanted):
+            if not matches(candidate, wanted):
                 continue
             judged = self._judged(candidate)
             if judged is not None and self._is_due(judged, wanted, now):
@@ -239,27 +186,6 @@ class Purge:
         folder = run_folder(self.layout.output_root, candidate.workflow, candidate.run)
         ended = read_metadata(folder).get("completed_at")
         return bool(ended) and now - _time(str(ended)) >= wanted.older_than
-
-
-def total(candidates: Iterable[Candidate]) -> tuple[int, int]:
-    """(files, bytes) of those that may go."""
-    free = [candidate for candidate in candidates if not candidate.refused]
-    return sum(c.files for c in free), sum(c.size_bytes for c in free)
-
-
-def _matches(candidate: Candidate, wanted: Wanted) -> bool:
-    pairs = (
-        (wanted.dataset, candidate.dataset),
-        (wanted.movie, candidate.movie),
-        (wanted.jobs, candidate.jobs),
-    )
-    workflow = wanted.workflow in (None, candidate.workflow)
-    # The benchmark's runs are in benchmark/master: both names are understood.
-    workflow |= (
-        candidate.workflow == BENCHMARK_WORKFLOW
-        and wanted.workflow == (BENCHMARK_WORKFLOW.partition("/")[0])
-    )
-    return workflow and all(want in (None, have) for want, have in pairs)
 
 
 def _workflows(root: Path, parts: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
