@@ -479,8 +479,46 @@ NETWORK_METRICS = TableSpec(
         "mean_edge_um": _number("um", "mean edge length", 0),
         "heterotypic_fraction": _number("", "edges that join different roles", 0),
         "connecting_radius_um": _number("um", "longest edge of the spanning tree", 0),
+        "largest_component": _number("", "share of the cells in the largest one", 0),
+        "assortativity": _number(
+            "", "of roles: 1 = edges only within roles, 0 = as by chance, < 0 = mixed"
+        ),
     },
     unique=("graph", "frame"),
+)
+NETWORK_MIXING = TableSpec(
+    "network_mixing",
+    {
+        "graph": Col("object", "", "delaunay or radius"),
+        "frame": Col("Int64", "frame", "frame; null = the whole movie", True),
+        "time_min": _number("min", "time of the frame", 0),
+        "role_a": NAME,
+        "role_b": NAME,
+        "n_edges": _count("edges between cells of these roles"),
+        "expected": _number("", "the same with roles dealt to tracks by chance", 0),
+        "expected_low": _number("", "2.5 % quantile of the deals", 0),
+        "expected_high": _number("", "97.5 % quantile of the deals", 0),
+        "ratio": _number("", "edges / expected; above 1 = attracted", 0),
+        "z": _number("", "(edges - expected) / standard deviation of the deals"),
+        "p_value": Col("float64", "", "two-sided", True, ge=0, le=1),
+        "n_permutations": _count("random deals"),
+    },
+    unique=("graph", "frame", "role_a", "role_b"),
+)
+DENSITY = TableSpec(
+    "density_map",
+    {
+        "window": _count("part of the movie, from 0"),
+        "start_min": TIME,
+        "end_min": TIME,
+        "y_um": _number("um", "centre of the grid's cell", 0),
+        "x_um": _number("um", "centre of the grid's cell", 0),
+        "cells_per_mm2": _number("1/mm2", "mean number of cells per area", 0),
+        "relative": _number("", "the same / its mean over the map", 0),
+        "bandwidth_y_um": _number("um", "standard deviation of the kernel", 0),
+        "bandwidth_x_um": _number("um", "standard deviation of the kernel", 0),
+    },
+    unique=("window", "y_um", "x_um"),
 )
 VIABILITY = TableSpec(
     "viability",

@@ -50,6 +50,8 @@ def graph_metrics(
     mixed = cells.role[a] != cells.role[b]
     clustering = np.bincount(cells.frame, _clustering(links), minlength=n_frames)
     length = np.bincount(edge_frame, edges.length_um, minlength=n_frames)
+    n_components, largest = _components(links, cells.frame, n_frames)
+    heterotypic = _mean(np.bincount(edge_frame[mixed], minlength=n_frames), n_edges)
     table = pd.DataFrame(
         {
             "graph": kind,
@@ -58,13 +60,13 @@ def graph_metrics(
             "n_nodes": n_nodes,
             "n_edges": n_edges,
             "mean_degree": _mean(2 * n_edges, n_nodes),
-            "n_components": _components(links, cells.frame, n_frames),
+            "n_components": n_components,
             "mean_clustering": _mean(clustering, n_nodes),
             "mean_edge_um": _mean(length, n_edges),
-            "heterotypic_fraction": _mean(
-                np.bincount(edge_frame[mixed], minlength=n_frames), n_edges
-            ),
+            "heterotypic_fraction": heterotypic,
             "connecting_radius_um": radii_um,
+            "largest_component": _mean(largest, n_nodes),
+            "assortativity": _assortativity(cells, links, n_frames, heterotypic),
         }
     )
     return NETWORK_METRICS.conform(table)
@@ -81,15 +83,42 @@ def _clustering(links: sparse.csr_array) -> np.ndarray:
 
 def _components(
     links: sparse.csr_array, frame: np.ndarray, n_frames: int
-) -> np.ndarray:
-    """(T,) connected components of each frame."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """(T,) connected components of each frame, and cells of its largest one."""
     from scipy.sparse.csgraph import connected_components
 
+    largest = np.zeros(n_frames, np.int64)
     if not len(frame):
-        return np.zeros(n_frames, np.int64)
+        return largest, largest
     _, member = connected_components(links, directed=False)
-    _, one_of_each = np.unique(member, return_index=True)
-    return np.bincount(frame[one_of_each], minlength=n_frames)
+    _, one_of_each, size = np.unique(member, return_index=True, return_counts=True)
+    np.maximum.at(largest, frame[one_of_each], size)
+    return np.bincount(frame[one_of_each], minlength=n_frames), largest
+
+
+def _assortativity(
+    cells: MovieCells,
+    links: sparse.csr_array,
+    n_frames: int,
+    heterotypic: np.ndarray,
+) -> np.ndarray:
+    """(T,) assortativity of the roles; NaN where one role holds all ends of edges.
+
+    ``(sum e_ii - sum a_i^2) / (1 - sum a_i^2)`` with e the mixing matrix and a its
+    margins. Source: Newman, Phys Rev E 67, 026126 (2003),
+    doi:10.1103/PhysRevE.67.026126.
+    """
+    n_roles = max(len(cells.roles), 1)
+    ends = np.bincount(
+        cells.frame * n_roles + cells.role,
+        np.diff(links.indptr),
+        minlength=n_frames * n_roles,
+    ).reshape(n_frames, n_roles)
+    total = ends.sum(axis=1, keepdims=True)
+    alike = ((ends / np.where(total > 0, total, np.nan)) ** 2).sum(axis=1)
+    # One role: exactly 1, though rounding may say otherwise.
+    several = (ends > 0).sum(axis=1) > 1
+    return np.where(several, 1 - heterotypic / np.where(several, 1 - alike, 1), np.nan)
 
 
 def _mean(total: np.ndarray, count: np.ndarray) -> np.ndarray:

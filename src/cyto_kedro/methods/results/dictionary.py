@@ -32,6 +32,8 @@ OUTPUT: tuple[tuple[str, TableSpec], ...] = (
     ("<movie>/<target>_hit_model.csv", schemas.HIT_MODEL),
     ("<movie>/kills.csv", schemas.KILLS),
     ("<movie>/network_metrics.csv", schemas.NETWORK_METRICS),
+    ("<movie>/network_mixing.csv", schemas.NETWORK_MIXING),
+    ("<movie>/<role>_density_map.csv", schemas.DENSITY),
 )
 # Below <scratch_root>/<dataset>/<movie>/<workflow>.
 SCRATCH: tuple[tuple[str, TableSpec], ...] = (

@@ -11,6 +11,8 @@ from cyto_kedro.methods.cells import MovieCells
 from cyto_kedro.methods.networks.build import movie_graph
 from cyto_kedro.methods.networks.graphs import contact_edges, position_edges
 from cyto_kedro.methods.networks.metrics import graph_metrics
+from cyto_kedro.methods.networks.mixing import mixing_table
+from cyto_kedro.methods.spatial.density import density_map
 from cyto_kedro.pipelines.networks.params import NetworksParams
 
 
@@ -38,6 +40,46 @@ def build_networks(
     ]
     graph = movie_graph(cells, kinds, calibration.movie)
     return graph, pd.concat(metrics, ignore_index=True)
+
+
+def measure_mixing(
+    calibration: Calibration, options: NetworksParams, **tables: pd.DataFrame
+) -> pd.DataFrame:
+    """Whether neighbours share their role more, or less, than chance would have it.
+
+    Contacts are left out: they are looked for between certain roles only.
+
+    Args:
+        calibration: Gives frames and times.
+        options: Edge limits and permutations.
+        tables: TRACKS of each role as ``tracks:<role>``.
+
+    Returns:
+        Table NETWORK_MIXING.
+    """
+    cells = MovieCells.of(_each(tables, "tracks"))
+    delaunay, radius, _ = position_edges(cells, calibration.n_frames, options)
+    found = [
+        mixing_table(kind, cells, edges, calibration.times_min, options.mixing)
+        for kind, edges in (("delaunay", delaunay), ("radius", radius))
+    ]
+    return pd.concat(found, ignore_index=True)
+
+
+def map_density(
+    tracks: pd.DataFrame, calibration: Calibration, options: NetworksParams
+) -> pd.DataFrame:
+    """Where the cells of one role are, over parts of the movie.
+
+    Args:
+        tracks: Table TRACKS.
+        calibration: Gives the size of the image and the time of each frame.
+        options: Bandwidth, grid and windows.
+
+    Returns:
+        Table DENSITY.
+    """
+    return density_map(tracks, calibration, options.density)
 
 
 def _each(tables: dict[str, pd.DataFrame], what: str) -> dict[str, pd.DataFrame]:

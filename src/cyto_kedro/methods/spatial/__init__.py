@@ -1,0 +1,1 @@
+"""Where cells are: densities over the field of view."""
