@@ -1,0 +1,135 @@
+"""A finished run as commands see it: its movies, and what it left of each."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from kedro.framework.context import KedroContext
+from kedro.framework.startup import ProjectMetadata
+
+from cyto_kedro.cli.project import open_context
+from cyto_kedro.cli.runs import Run, find
+from cyto_kedro.config import CytoConfigLoader
+from cyto_kedro.core.errors import ConfigError, InputError
+from cyto_kedro.core.layout import Layout
+from cyto_kedro.core.scope import Scope
+from cyto_kedro.provenance.manifest import MANIFEST
+from cyto_kedro.provenance.sidecar import read_sidecar
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """What a run left, read through the catalog of its configuration."""
+
+    context: KedroContext
+    loader: CytoConfigLoader
+    run: Run
+
+    @classmethod
+    def open(cls, metadata: ProjectMetadata, run_id: str, env: str | None) -> Any:
+        """A run by its id, or the newest one.
+
+        Raises:
+            ConfigError: There is no such run.
+        """
+        context, loader = open_context(metadata, env)
+        return cls(context, loader, find(loader.layout, run_id))
+
+    @property
+    def layout(self) -> Layout:
+        """Roles and channels, as configured now."""
+        return self.loader.layout
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the run."""
+        return self.run.folder
+
+    @cached_property
+    def record(self) -> dict[str, Any]:
+        """`run_metadata.json`."""
+        record = self.run.metadata()
+        if "pipeline" not in record:
+            raise InputError("The run has no readable record", where=str(self.folder))
+        return record
+
+    def movies(self, only: str | None = None) -> list[str]:
+        """Movies that the run finished, or the one that is asked for.
+
+        Raises:
+            ConfigError: The run has no such movie.
+        """
+        done = [m["movie"] for m in self.record["movies"] if m["status"] == "completed"]
+        if only is None:
+            return done
+        if only not in done:
+            raise ConfigError(
+                f"The run has no finished movie '{only}'",
+                where=str(self.folder),
+                fix=f"choose one of: {', '.join(done) or 'none'}",
+            )
+        return [only]
+
+    def catalog(self, movie: str | None = None) -> Any:
+        """The catalog of this run and one movie."""
+        scope = Scope(str(self.record["pipeline"]), self.run.id)
+        if movie is not None:
+            chosen = self.loader.experiment[movie]
+            scope = replace(scope, movie=chosen.id, dataset=chosen.dataset)
+        self.loader.scope = scope
+        return self.context.catalog
+
+    def load(self, name: str, movie: str | None = None) -> Any:
+        """A dataset as this run left it.
+
+        Raises:
+            InputError: It is not there, or a later run or a hand has changed it.
+        """
+        catalog = self.catalog(movie)
+        dataset: Any = catalog.get(name)
+        if dataset is None or not dataset.exists():
+            raise InputError(
+                f"'{name}' is not there",
+                where=f"run {self.run.id}" + (f", movie {movie}" if movie else ""),
+                fix="the run did not make it, or scratch was purged; run again",
+            )
+        if hasattr(dataset, "path"):
+            self._refuse_other(name, movie, Path(dataset.path))
+        return dataset.load()
+
+    def path(self, name: str, movie: str | None = None) -> Path:
+        """Where a dataset lies."""
+        dataset: Any = self.catalog(movie).get(name)
+        return Path(dataset.path)
+
+    def has(self, name: str, movie: str | None = None) -> bool:
+        """Whether the run left a dataset."""
+        dataset: Any = self.catalog(movie).get(name)
+        return dataset is not None and bool(dataset.exists())
+
+    @cached_property
+    def _hashes(self) -> dict[tuple[str, str | None], str]:
+        """Content of each output by the manifest; empty if there is none."""
+        try:
+            manifest = json.loads((self.folder / MANIFEST).read_text("utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return {
+            (item["dataset"], item["movie"]): item["sha256"]
+            for item in manifest["outputs"]
+        }
+
+    def _refuse_other(self, name: str, movie: str | None, path: Path) -> None:
+        """Scratch holds the latest run of each movie, which may be another one."""
+        sidecar = read_sidecar(path)
+        known = self._hashes.get((name, movie))
+        if sidecar is not None and known is not None and sidecar.sha256 != known:
+            raise InputError(
+                f"'{name}' of movie {movie} was made again by run {sidecar.run_id}",
+                where=str(path),
+                fix=f"take that run, or repeat run {self.run.id}",
+            )
