@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
 import stat
@@ -24,7 +26,8 @@ def run(tmp_path):
 
 
 def sealed(run, **options):
-    return promote(run.folder, RUN, run.workflow, **options)
+    [done] = promote(run.folder, RUN, run.layout.output_root, **options)
+    return done
 
 
 def files(folder):
@@ -144,9 +147,28 @@ def test_a_copy_is_checked_before_it_is_published(run, tmp_path, monkeypatch):
 
 def test_a_run_spoiled_after_sealing_is_not_archived(run, tmp_path):
     sealed(run)
-    path = run.folder / "run_metadata.json"
-    path.chmod(0o644)
-    path.write_text("{}")
+    (run.folder / "run_metadata.json").chmod(0o644)
+    run.set_metadata(git_sha="another")
     with pytest.raises(InputError, match="not those of the run"):
         sealed(run, archive=tmp_path / "archive")
     assert read_seal(run.folder) is not None
+
+
+def test_stages_of_a_benchmark_are_sealed_with_it(tmp_path):
+    layout = layout_in(tmp_path)
+    made = MadeRun(layout, RUN, workflow="benchmark/master").make()
+    stage = layout.output_root / "benchmark" / "contact" / f"run_{RUN}"
+    (stage / "tables").mkdir(parents=True)
+    table = stage / "tables" / "trials.csv"
+    table.write_text("kept")
+    path = made.folder / "provenance_manifest.json"
+    manifest = json.loads(path.read_text())
+    item = manifest["outputs"][-1] | {"uri": table.as_uri(), "also": {}}
+    item["sha256"] = hashlib.sha256(b"kept").hexdigest()
+    manifest["outputs"].append(item)
+    path.write_text(json.dumps(manifest))
+    done = promote(made.folder, RUN, layout.output_root, tmp_path / "archive")
+    assert [one.folder for one in done] == [stage, made.folder]
+    assert all(is_sealed(one.folder) and is_sealed(one.archived) for one in done)
+    copy = tmp_path / "archive" / "benchmark" / "contact" / stage.name
+    assert (copy / "tables" / "trials.csv").read_text() == "kept"

@@ -145,14 +145,13 @@ def promote(
 
     layout = layout_of(metadata, env)
     run = find(layout, run_id)
-    workflow = run.folder.parent.relative_to(layout.output_root).as_posix()
     limits = Limits(limit_mib, table_limit_mib)
-    done = seal_run(run.folder, run.id, workflow, archive, limits)
-    click.echo(
-        f"run {run.id}: {len(done.seal.files)} files sealed {done.seal.sealed_at}"
-    )
-    if done.archived is not None:
-        click.echo(f"archived: {done.archived}")
+    for done in seal_run(run.folder, run.id, layout.output_root, archive, limits):
+        sealed = done.seal
+        told = f"{len(sealed.files)} files, sealed {sealed.sealed_at}"
+        click.echo(f"{done.folder}: {told}")
+        if done.archived is not None:
+            click.echo(f"archived: {done.archived}")
 
 
 COMMANDS = (ingest, verify, crate, promote)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
-from cyto_kedro.core.errors import StorageError
+from cyto_kedro.core.errors import CytoError, StorageError
 from cyto_kedro.core.tags import movie_of
 from cyto_kedro.hooks.metadata import RunMetadataHooks
 from cyto_kedro.provenance.crate import write_crate
@@ -35,6 +36,8 @@ from cyto_kedro.provenance.sidecar import (
     write_sidecar,
 )
 from cyto_kedro.provenance.workflow import write_workflow
+
+logger = logging.getLogger(__name__)
 
 _Key = tuple[str | None, str]
 
@@ -185,7 +188,7 @@ class ProvenanceHooks:
         self.write_manifest()
         record = self._run.record
         if record is not None and not record.silent:
-            write_crate(record.folder)  # ro-crate-py is imported here: 0.3 s
+            self._write_crate(record.folder)
 
     @hook_impl
     def on_pipeline_error(self, error: Exception) -> None:
@@ -198,6 +201,14 @@ class ProvenanceHooks:
         if record is not None and not record.silent:
             outputs = sorted(self._written.values(), key=lambda item: item.uri)
             write_manifest(record, self._sources, self._conf, outputs)
+
+    def _write_crate(self, folder: Path) -> None:
+        # ro-crate-py is imported here: 0.3 s. It describes results that are complete:
+        # they are worth more than their description.
+        try:
+            write_crate(folder)
+        except CytoError as exc:
+            logger.warning("No RO-Crate was written; kedro cyto crate does it: %s", exc)
 
     def _note_input(self, catalog: CatalogProtocol, name: str) -> None:
         dataset = catalog.get(name)

@@ -9,11 +9,13 @@ from pathlib import Path
 from cyto_kedro.core.atomic import staged
 from cyto_kedro.core.errors import InputError, StorageError
 from cyto_kedro.core.locks import is_locked
+from cyto_kedro.provenance.manifest import path_of, read_manifest
 from cyto_kedro.provenance.runs import DRIVER_LOCK, METADATA, now, read_metadata
 from cyto_kedro.provenance.seal import (
     SEAL,
     Seal,
     files_below,
+    is_sealed,
     make_read_only,
     read_seal,
     seal,
@@ -51,7 +53,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Promotion:
-    """A sealed run, and where its copy is."""
+    """A sealed folder of a run, and where its copy is."""
 
     folder: Path
     seal: Seal
@@ -61,35 +63,69 @@ class Promotion:
 def promote(
     folder: Path,
     run_id: str,
-    workflow: str,
+    output_root: Path,
     archive: Path | None = None,
     limits: Limits | None = None,
-) -> Promotion:
+) -> list[Promotion]:
     """Seal a completed, whole run; what is sealed already stays as it is.
 
     Args:
         folder: The run folder.
         run_id: Its run.
-        workflow: Its workflow, a folder (or several) below the archive.
+        output_root: Where it lies; its place below is kept in the archive.
         archive: Root of an archive to copy to.
         limits: Largest files allowed.
+
+    Returns:
+        The run folder; before it those of the benchmark's stages.
 
     Raises:
         InputError: The run is not complete and whole, changed, or holds large binaries.
         StorageError: The run is still driven, or the archive cannot be written or holds
             something else under this name.
     """
+    check_complete(folder, run_id)
+    check_unchanged(verify_run(folder, run_id, ("outputs", "seal")), folder)
+    folders = [*_stages(folder, output_root), folder]
+    for each in folders:
+        if not is_sealed(each):
+            check_sizes(each, limits or Limits())
+    # The run's own folder last: its seal says that all of it is sealed.
+    return [_promoted(each, run_id, output_root, archive) for each in folders]
+
+
+def _promoted(
+    folder: Path, run_id: str, output_root: Path, archive: Path | None
+) -> Promotion:
     found = read_seal(folder)
     if found is None:
-        check_complete(folder, run_id)
-        check_unchanged(verify_run(folder, run_id, ("outputs",)), folder)
-        check_sizes(folder, limits or Limits())
         found = seal(folder, run_id, now())
-    else:
-        check_unchanged(verify_run(folder, run_id, ("outputs", "seal")), folder)
-        make_read_only(folder)
-    copy = None if archive is None else _archived(folder, found, archive / workflow)
-    return Promotion(folder, found, copy)
+    elif different := found.differences(folder):
+        raise InputError(
+            f"A sealed folder is not what was sealed: {different}", where=str(folder)
+        )
+    make_read_only(folder)  # again, should a stop have come between
+    if archive is None:
+        return Promotion(folder, found, None)
+    place = archive / folder.parent.relative_to(output_root)
+    return Promotion(folder, found, _archived(folder, found, place))
+
+
+def _stages(folder: Path, output_root: Path) -> list[Path]:
+    """Folders of the same run that hold other results: stages of the benchmark."""
+    manifest = read_manifest(folder) or {}
+    paths = [
+        path
+        for item in manifest.get("outputs", [])
+        if item["class"] == "output" and (path := path_of(item["uri"])) is not None
+    ]
+    found = {
+        parent
+        for path in paths
+        for parent in path.parents
+        if parent.name == folder.name and parent.is_relative_to(output_root.absolute())
+    }
+    return sorted(found - {folder.absolute()})
 
 
 def check_complete(folder: Path, run_id: str) -> None:
@@ -115,7 +151,7 @@ def check_complete(folder: Path, run_id: str) -> None:
             where=str(folder / METADATA),
             fix="run the whole pipeline; --only-missing-outputs takes what is there",
         )
-    if is_locked(folder / DRIVER_LOCK):
+    if not is_sealed(folder) and is_locked(folder / DRIVER_LOCK):
         raise StorageError(f"Run {run_id} is still running", where=str(folder))
 
 
