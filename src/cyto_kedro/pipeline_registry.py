@@ -20,6 +20,7 @@ CATEGORIES = (
     "contacts",
     "networks",
     "killing",
+    "features",
     "results",
     "reporting",
 )

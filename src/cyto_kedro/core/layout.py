@@ -17,6 +17,7 @@ from cyto_kedro.core.params import Params
 # Nodes that belong to no role are grouped under these names.
 _NODE_GROUPS = (
     "experiment",
+    "features",
     "ingest",
     "networks",
     "preprocessing",

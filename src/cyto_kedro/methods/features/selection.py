@@ -18,7 +18,13 @@ _POINT = ["track_id", "frame"]
 _OWN = (*_POINT, "time_min")
 
 
-class _Bounds(Params):
+class _Step(Params):
+    roles: tuple[str, ...] = Field(
+        default=(), description="roles that the step is for; none named = all"
+    )
+
+
+class _Bounds(_Step):
     table: str = Field(
         default="tracks", description="table of the role that has the column"
     )
@@ -74,7 +80,7 @@ class KeepTracks(_Bounds):
         return f"{self.statistic} of {super().wording()}"
 
 
-class FillGaps(Params):
+class FillGaps(_Step):
     """Skipped frames of a track become points, interpolated linearly in time."""
 
     name: Literal["fill_gaps"] = "fill_gaps"
@@ -101,7 +107,7 @@ def select(
     Args:
         tables: Tables of one role by name. ``tracks`` has the points; a table with
             track_id and frame is joined by point, one with track_id only by track.
-        steps: Filters and gap filling in order.
+        steps: Filters and gap filling in order; those of other roles are left out.
         role: Role, for the tables and for messages.
 
     Returns:
@@ -111,12 +117,13 @@ def select(
     Raises:
         ConfigError: A step names a table or a column that the role does not have.
     """
-    points = _points(tables, steps, role)
+    own = [(n, s) for n, s in enumerate(steps, 1) if not s.roles or role in s.roles]
+    points = _points(tables, [step for _, step in own], role)
     count = points.groupby("track_id").size()
     ids = count.index
     failed = pd.Series(pd.NA, index=ids, dtype="Int64")
     record = [_state(role, 0, "all", points)]
-    for number, step in enumerate(steps, start=1):
+    for number, step in own:
         points = STEPS[step.name](points, step)
         left = ids.isin(points["track_id"])
         failed[~left & failed.isna().to_numpy()] = number
