@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import html
+import io
 import json
 import re
 import shutil
 import subprocess
 from itertools import pairwise
 
+import pandas as pd
 import pytest
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
@@ -169,6 +171,39 @@ def test_headings_are_in_order(seen):
 
 def test_it_is_there_within_two_seconds(seen):
     assert 0 < seen[0]["load_ms"] < 2000
+
+
+JUDGE = """<script>addEventListener('load', () => {
+  document.querySelectorAll('fieldset').forEach((box, i) => {
+    box.querySelectorAll('input[type=radio]')[i % 2].click(); });
+  document.querySelector('input[name$="-comment"]').value = 'says "maybe", twice';
+  const out = document.createElement('pre');
+  out.id = 'seen-by-test';
+  out.textContent = JSON.stringify({sheet: sheet(),
+    count: document.getElementById('count').textContent});
+  document.body.append(out);
+});</script>"""
+
+
+def test_events_are_judged_in_the_browser(browser, example_project, tmp_path):
+    """What is clicked stands in the sheet that the page saves."""
+    out = tmp_path / "events"
+    done = example_project.kedro(
+        "cyto", "events", "export", "--most", "2", "-o", str(out)
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    page = out / "judge.html"
+    page.write_text(page.read_text("utf-8").replace("</body>", JUDGE + "</body>"))
+    found, log = open_page(browser, page, tmp_path / "profile")
+    assert complaints(log) == []
+    saved = pd.read_csv(io.StringIO(found["sheet"]), keep_default_na=False)
+    asked = pd.read_csv(out / "sheet.csv", keep_default_na=False)
+    assert list(saved.columns) == list(asked.columns)
+    assert saved["question"].tolist() == asked["question"].tolist()
+    answers = ["yes" if i % 2 == 0 else "no" for i in range(len(asked))]
+    assert saved["answer"].tolist() == answers
+    assert saved["comment"][0] == 'says "maybe", twice'
+    assert found["count"] == f"{len(asked)} of {len(asked)} judged"
 
 
 def test_it_fits_the_window(seen):

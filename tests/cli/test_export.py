@@ -266,6 +266,7 @@ def prism_run(tmp_path, movies):
             "death_time_min": [5.0, None],
             "censored": [False, True],
             "reason": ["died", "lost"],
+            "peak_signal": 1.0,
         },
     )
     data["survival"] = filled(

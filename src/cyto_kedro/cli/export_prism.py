@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from cyto_kedro.cli.finished import FinishedRun
-from cyto_kedro.core.atomic import staged
+from cyto_kedro.core.atomic import write_text
 from cyto_kedro.methods.reporting.prism import (
     columns_of,
     over_time,
@@ -54,12 +54,10 @@ def write_prism(run: FinishedRun, movies: list[str], folder: Path) -> list[Path]
         tables[f"cells/{what}"] = columns_of(_pooled(values, by_movie))
         means = {movie: pd.Series([v.mean()]) for movie, v in values.items()}
         tables[f"movies/{what}"] = columns_of(_pooled(means, by_movie))
-    with staged(folder) as stage:
-        for name, table in tables.items():
-            path = stage / f"{name}.csv"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            table.to_csv(path, index=False)
-        (stage / "READ_ME.txt").write_text(_READ_ME, encoding="utf-8")
+    # File by file: the folder may be the user's own and hold other things.
+    for name, table in tables.items():
+        write_text(folder / f"{name}.csv", table.to_csv(index=False))
+    write_text(folder / "READ_ME.txt", _READ_ME)
     return [folder / f"{name}.csv" for name in tables]
 
 

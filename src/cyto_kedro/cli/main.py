@@ -12,6 +12,7 @@ from kedro.framework.startup import ProjectMetadata
 from kedro.validation.exceptions import ParameterValidationError
 
 from cyto_kedro.cli import housekeeping, lifecycle
+from cyto_kedro.cli.events_command import events_group
 from cyto_kedro.cli.export_command import export_command
 from cyto_kedro.cli.init_command import init
 from cyto_kedro.core.errors import CytoError
@@ -85,6 +86,7 @@ def example(metadata: ProjectMetadata, seed: int | None) -> None:
 
 cyto.add_command(init)
 cyto.add_command(export_command)
+cyto.add_command(events_group)
 
 
 @cyto.command()

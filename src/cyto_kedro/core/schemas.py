@@ -649,6 +649,47 @@ KILLS = TableSpec(
     },
     unique=("target", "target_track_id"),
 )
+# The check by eye: what is asked (`called` is kept from the person), and the outcome.
+REVIEW = TableSpec(
+    "review",
+    {
+        "event_id": NAME,
+        "movie": NAME,
+        "kind": Col("object", "", "death, kill or division"),
+        "question": Col("object", "", "what the person is asked"),
+        "role": NAME,
+        "track_id": TRACK,
+        "other_role": Col("object", "", "role of the candidate of a kill", True),
+        "other_track_id": Col("Int64", "", "candidate of a kill", True),
+        "frame": FRAME,
+        "time_min": TIME,
+        "called": _flag("the analysis says yes"),
+    },
+    unique=("event_id",),
+)
+AGREEMENT = TableSpec(
+    "agreement",
+    {
+        "kind": Col("object", "", "death, kill, division or all"),
+        "n": _count("events that were judged"),
+        "n_unclear": _count("events that were left open"),
+        "called_confirmed": _count("called by the analysis, yes by the person"),
+        "called_rejected": _count("called by the analysis, no by the person"),
+        "not_called_found": _count("drawn at random, yes by the person"),
+        "not_called_confirmed": _count("drawn at random, no by the person"),
+        "agreement": _number("", "share of equal verdicts", 0),
+        "kappa": _number("", "Cohen's kappa on the sheet"),
+        "kappa_low": _number("", "lower 95 % bound"),
+        "kappa_high": _number("", "upper 95 % bound"),
+        "precision": _number("", "share of the called that are confirmed", 0),
+        "precision_low": _number("", "lower 95 % bound (Wilson)", 0),
+        "precision_high": _number("", "upper 95 % bound", 0),
+        "missed": _number("", "share of the others that are events too", 0),
+        "missed_low": _number("", "lower 95 % bound (Wilson)", 0),
+        "missed_high": _number("", "upper 95 % bound", 0),
+    },
+    unique=("kind",),
+)
 HIT_MODEL = TableSpec(
     "hit_model",
     {

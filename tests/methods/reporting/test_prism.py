@@ -26,6 +26,7 @@ def deaths(seed, n=30):
             "exit_min": np.where(died, 118.0, end),
             "death_time_min": np.where(died, end, np.nan),
             "censored": ~died,
+            "peak_signal": 1.0,
             "reason": np.where(died, "died", "lost"),
         },
     )

@@ -68,7 +68,8 @@ def survival_cells(
     """A survival table: one row per cell, X = minutes in view, 1 = died, 0 = censored.
 
     Prism's survival analysis knows no delayed entry: time runs from when the cell was
-    first seen. Cells that were dead then, or seen once only, are left out.
+    first seen. Cells that were dead then, were seen once only, or whose signal was
+    never known are left out.
 
     Args:
         deaths: Table DEATHS by movie.
@@ -77,7 +78,8 @@ def survival_cells(
     names = list(dict.fromkeys(groups[m] for m in deaths))
     rows = []
     for movie, table in deaths.items():
-        alive = table[table["reason"] != "dead_at_entry"]
+        watched = (table["reason"] != "dead_at_entry") & table["peak_signal"].notna()
+        alive = table[watched]
         end = alive["death_time_min"].where(~alive["censored"], alive["exit_min"])
         part = pd.DataFrame({"minutes_in_view": end - alive["entry_min"]})
         part[groups[movie]] = (~alive["censored"]).astype(int)

@@ -8,20 +8,12 @@ import numpy as np
 import pandas as pd
 
 from cyto_kedro.core.calibration import Calibration
-from cyto_kedro.methods.reporting.crops import Scene
-from cyto_kedro.pipelines.reporting.style import (
-    DEATH,
-    GRID,
-    INK,
-    MUTED,
-    contrast,
-    overlay,
-)
+from cyto_kedro.pipelines.reporting.strip_svg import WIDTH, Strip, draw_strip
+from cyto_kedro.pipelines.reporting.style import DEATH, GRID, INK, MUTED
 from cyto_kedro.pipelines.reporting.svg import Axis, Drawing, time_axis
 
 # Candidates that get a bar; the others are counted.
 _MOST_CANDIDATES = 6
-_WIDTH, _GAP = 940, 4
 _LEFT, _RIGHT = 78, 600  # the panels over time
 _CREDITS, _CREDITS_END = 730, 900
 _RULES = (
@@ -37,11 +29,7 @@ class CardData:
 
     Attributes:
         kill: Row of KILLS.
-        scene: Frames and squares.
-        crops: ``image:<role>``, ``labels:<role>`` and ``marker`` (n, s, s).
-        valid: Pixels of the crops that hold data (n, s, s).
-        masks: Label in each frame of the scene by (role, track), 0 where not seen; the
-            victim first, then its candidates, the likeliest first.
+        strip: Images, with the victim first and its candidates, the likeliest first.
         signal: Rows of VIABILITY of the victim.
         threshold: Threshold of the death signal.
         candidates: Rows of ATTRIBUTION of this death, the likeliest first.
@@ -49,10 +37,7 @@ class CardData:
     """
 
     kill: pd.Series
-    scene: Scene
-    crops: dict[str, np.ndarray]
-    valid: np.ndarray
-    masks: dict[tuple[str, int], list[int]]
+    strip: Strip
     signal: pd.DataFrame
     threshold: float
     candidates: pd.DataFrame
@@ -76,98 +61,13 @@ def draw_card(
         calibration: Geometry and time base.
         window_min: Contacts so long before the death count (min).
     """
-    drawing = Drawing(_WIDTH, f"Evidence: {data.kill['words']}")
-    below = _strip(drawing, data, colours, calibration)
+    drawing = Drawing(WIDTH, f"Evidence: {data.kill['words']}")
+    below = draw_strip(drawing, data.strip, colours, calibration.pixel_size_x_um)
     time = Axis(0, max(float(calibration.times_min[-1]), 1e-9), _LEFT, _RIGHT)
     middle = _signal(drawing, data, time, below + 22)
     left = _contacts(drawing, data, colours, time, middle + 20, window_min)
     right = _credits(drawing, data, below + 22)
     return drawing.finish(max(left, right) + 6)
-
-
-def _strip(
-    drawing: Drawing,
-    data: CardData,
-    colours: dict[str, str],
-    calibration: Calibration,
-) -> float:
-    """Cells in their colours, the death marker in grey; returns the lower edge."""
-    n = len(data.scene.frames)
-    side = min((_WIDTH - (n - 1) * _GAP) / n, 200)
-    rows = _pictures(data, colours)
-    death = float(data.kill["death_time_min"])
-    for column, frame in enumerate(data.scene.frames):
-        x = column * (side + _GAP)
-        here = frame == data.kill["death_frame"]
-        minutes = f"{calibration.times_min[frame] - death:+.0f} min"
-        drawing.text(
-            x + side / 2,
-            14,
-            "death" if here else minutes,
-            12,
-            anchor="middle",
-            bold=here,
-        )
-        for row, pictures in enumerate(rows):
-            y = 20 + row * (side + _GAP)
-            drawing.image(pictures[column], x, y, side, side)
-            drawing.clipped(x, y, side, side)
-            _outlines(drawing, data, column, colours, x, y, side)
-            drawing.unclipped()
-    scale = side / data.scene.size_px / calibration.pixel_size_x_um
-    bar = 10 if side / scale < 80 else 20
-    drawing.rectangle(8, 20 + side - 12, bar * scale, 3, "#ffffff")
-    drawing.text(8, 20 + side - 16, f"{bar} µm", 11, "#ffffff")
-    if len(rows) > 1:
-        drawing.text(8, 34 + side + _GAP, "death marker", 11, "#ffffff")
-    return 20 + len(rows) * (side + _GAP)
-
-
-def _pictures(data: CardData, colours: dict[str, str]) -> list[list[np.ndarray]]:
-    """Rows of YX3 uint8 images, one per frame of the scene."""
-    images = {
-        name.removeprefix("image:"): crop
-        for name, crop in data.crops.items()
-        if name.startswith("image:")
-    }
-    limits = {role: contrast(crop, data.valid) for role, crop in images.items()}
-    frames = range(len(data.scene.frames))
-    rows = [
-        [overlay({r: c[i] for r, c in images.items()}, limits, colours) for i in frames]
-    ]
-    marker = data.crops.get("marker")
-    if marker is not None:
-        white = {"marker": "#ffffff"}
-        range_ = {"marker": contrast(marker, data.valid)}
-        rows.append([overlay({"marker": marker[i]}, range_, white) for i in frames])
-    return rows
-
-
-def _outlines(
-    drawing: Drawing,
-    data: CardData,
-    column: int,
-    colours: dict[str, str],
-    x: float,
-    y: float,
-    side: float,
-) -> None:
-    """Victim and likeliest killer by thick lines, further candidates by thin ones."""
-    from skimage.measure import find_contours
-
-    scale = side / data.scene.size_px
-    for rank, ((role, _), labels) in enumerate(data.masks.items()):
-        if labels[column] == 0:
-            continue
-        mask = data.crops[f"labels:{role}"][column] == labels[column]
-        for contour in find_contours(np.pad(mask, 1).astype(float), 0.5):
-            points = [
-                (x + (c - 0.5) * scale, y + (r - 0.5) * scale) for r, c in contour
-            ]
-            width = 2.0 if rank < 2 else 0.9
-            # White below the colour: seen on bright and dark cells alike.
-            drawing.line(points[::2], "#ffffff", width + 1.2, closed=True)
-            drawing.line(points[::2], colours[role], width, closed=True)
 
 
 def _signal(drawing: Drawing, data: CardData, time: Axis, top: float) -> float:

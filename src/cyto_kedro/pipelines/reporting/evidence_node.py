@@ -21,6 +21,7 @@ from cyto_kedro.methods.reporting.kills import card_name, kill_table
 from cyto_kedro.pipelines.killing.params import KillingParams
 from cyto_kedro.pipelines.reporting.evidence import CardData, credits_of, draw_card
 from cyto_kedro.pipelines.reporting.params import CardParams, ReportingParams
+from cyto_kedro.pipelines.reporting.strip_svg import Strip, labels_of
 from cyto_kedro.pipelines.reporting.style import role_colours
 
 
@@ -68,7 +69,9 @@ def draw_evidence(
         for _, kill in kills[kills["card"].notna()].iterrows():
             scene = scenes[role][int(kill["target_track_id"])]
             valid = inside(scene, drift)
-            card = _card(role, kill, scene, crops[scene.key], valid, data)
+            card = _card(
+                role, kill, scene, crops[scene.key], valid, calibration.times_min, data
+            )
             window = killing.attribution.window_min
             figures[scene.key] = draw_card(
                 card, role_colours(kinds), calibration, window
@@ -107,6 +110,7 @@ def _card(
     scene: Scene,
     crops: dict[str, Any],
     valid: np.ndarray,
+    times_min: np.ndarray,
     data: dict[str, Any],
 ) -> CardData:
     track = int(kill["target_track_id"])
@@ -119,29 +123,29 @@ def _card(
         )
     ]
     masks = {
-        cell: _labels(data[f"tracks:{cell[0]}"], cell[1], scene)
+        cell: labels_of(data[f"tracks:{cell[0]}"], cell[1], scene)
         for cell in [(role, track), *cells]
     }
     viability = data[f"viability:{role}"]
     deaths = data[f"deaths:{role}"]
+    died = int(kill["death_frame"])
+    titles = tuple(
+        "death" if frame == died else f"{minutes:+.0f} min"
+        for frame, minutes in zip(
+            scene.frames,
+            times_min[list(scene.frames)] - float(kill["death_time_min"]),
+            strict=True,
+        )
+    )
     own = deaths.loc[deaths["track_id"] == track, "threshold"]
     return CardData(
         kill=kill,
-        scene=scene,
-        crops=crops,
-        valid=valid,
-        masks=masks,
+        strip=Strip(scene, crops, valid, masks, titles, died),
         signal=viability[viability["track_id"] == track],
         threshold=float(own.iloc[0]),
         candidates=candidates,
         episodes=_episodes(role, track, data),
     )
-
-
-def _labels(tracks: pd.DataFrame, track: int, scene: Scene) -> list[int]:
-    """Label of a track in each frame of a scene, 0 where it was not seen."""
-    own = tracks[tracks["track_id"] == track].set_index("frame")["label"]
-    return [int(own.get(frame, 0)) for frame in scene.frames]
 
 
 def _episodes(role: str, track: int, data: dict[str, Any]) -> pd.DataFrame:

@@ -1,0 +1,79 @@
+"""`kedro cyto events export | import`: a person judges what the analysis called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from kedro.framework.startup import ProjectMetadata
+
+_env_option = click.option("--env", "-e", default=None, help="Kedro environment.")
+
+
+@click.group(name="events")
+def events_group() -> None:
+    """Check deaths, kills and divisions by eye: agreement and corrected results."""
+
+
+@events_group.command(name="export")
+@click.argument("run_id", default="last")
+@click.option("--movie", default=None, help="One movie; all of the run by default.")
+@click.option(
+    "--controls",
+    type=click.FloatRange(0, 10),
+    default=1.0,
+    show_default=True,
+    help="Events that were not called, per called one.",
+)
+@click.option(
+    "--most",
+    type=click.IntRange(1),
+    default=100,
+    show_default=True,
+    help="Called events per kind, role and movie.",
+)
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=None,
+    help="Folder; <run>/events by default.",
+)
+@_env_option
+@click.pass_obj
+def export_events_command(
+    metadata: ProjectMetadata,
+    run_id: str,
+    movie: str | None,
+    controls: float,
+    most: int,
+    seed: int,
+    output: Path | None,
+    env: str | None,
+) -> None:
+    """Write the events of RUN_ID (the newest by default) as a sheet with pictures."""
+    from cyto_kedro.cli.events import PAGE, SHEET, export_events
+    from cyto_kedro.cli.finished import FinishedRun
+
+    run = FinishedRun.open(metadata, run_id, env)
+    folder = export_events(run, movie, output, controls, most, seed)
+    click.echo(f"{folder / PAGE}: open it in a browser, or fill {folder / SHEET}")
+
+
+@events_group.command(name="import")
+@click.argument("sheet", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@_env_option
+@click.pass_obj
+def import_events_command(
+    metadata: ProjectMetadata, sheet: Path, env: str | None
+) -> None:
+    """Compare the filled SHEET with the run and correct the results by it."""
+    from cyto_kedro.cli.events_import import import_events, origin_of
+    from cyto_kedro.cli.finished import FinishedRun
+
+    run = FinishedRun.open(metadata, origin_of(sheet), env)
+    outcome = import_events(run, sheet)
+    for line in outcome.words:
+        click.echo(line)
+    click.echo(outcome.folder)
