@@ -19,6 +19,10 @@ import pandas as pd
 
 from cyto_kedro.core.schemas import TRACKS
 from cyto_kedro.methods.kinematics.msd import MsdOptions, mean_squared_displacement
+from cyto_kedro.methods.kinematics.persistence import (
+    PersistenceOptions,
+    directional_persistence,
+)
 from cyto_kedro.methods.kinematics.points import sort_points
 from cyto_kedro.methods.kinematics.steps import measure_steps, step_table
 from cyto_kedro.methods.kinematics.summary import summarise_tracks
@@ -86,6 +90,22 @@ def with_pandas(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+def persistence_loop(table: pd.DataFrame, most: int) -> list[float]:
+    """Mean cosine by lag: track by track, pair by pair."""
+    found: list[list[float]] = [[] for _ in range(most + 1)]
+    for _, track in table.sort_values("frame").groupby("track_id"):
+        place = dict(
+            zip(track["frame"], track[["y_um", "x_um"]].to_numpy(), strict=True)
+        )
+        step = {f: place[f] - place[f - 1] for f in place if f - 1 in place}
+        unit = {f: v / np.linalg.norm(v) for f, v in step.items()}
+        for frame, one in unit.items():
+            for lag in range(1, most + 1):
+                if frame + lag in unit:
+                    found[lag].append(float(one @ unit[frame + lag]))
+    return [float(np.mean(values)) for values in found[1:]]
+
+
 def seconds(function: Callable[[], object]) -> float:
     """CPU time of one call: everything here is single-threaded."""
     start = time.process_time()
@@ -121,6 +141,10 @@ def main() -> None:
             points, times, MsdOptions()
         )
 
+    def persistence() -> object:
+        points = sort_points(table, times)
+        return directional_persistence(points, times, PersistenceOptions(bootstraps=0))
+
     few = table[table["track_id"] <= max(options.tracks // 20, 1)]
     track, frame = table["track_id"].to_numpy(), table["frame"].to_numpy()
     cases: dict[str, Callable[[], object]] = {
@@ -129,7 +153,11 @@ def main() -> None:
         "ours: steps": steps_only,
         "ours: steps + track summary": steps_and_summary,
         "ours: with MSD and 500 bootstraps": everything,
+        "ours: persistence, no bootstraps": persistence,
         "plain loop, speed only (1 track of 20)": lambda: plain_loop(few),
+        "persistence, plain loop (1 track of 20)": lambda: persistence_loop(
+            few, options.frames // 2
+        ),
     }
     taken: dict[str, list[float]] = {name: [] for name in cases}
     for repeat in range(options.repeats):
@@ -137,8 +165,10 @@ def main() -> None:
             if "loop" not in name or repeat < 1:
                 taken[name].append(seconds(function))
     medians = {name: float(np.median(values)) for name, values in taken.items()}
+    for name in cases:
+        if "loop" in name:
+            medians[name] *= len(table) / len(few)
     loop = next(name for name in cases if "loop" in name)
-    medians[loop] *= len(table) / len(few)
     sort = medians["a lexsort by (track, frame)"]
     print(f"{len(table)} rows, {options.tracks} tracks, {options.frames} frames")
     print(f"{'case':42}{'ms':>10}{'x lexsort':>11}{'loop / it':>11}")

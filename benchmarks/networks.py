@@ -1,7 +1,8 @@
 """Neighbour graphs: ratio against qhull alone and a scan of radii; a whole movie.
 
 The scan does what the predecessor does to find the radius that connects all cells: it
-tries one radius after another. All in one process, interleaved, medians of CPU time.
+tries one radius after another. Mixing against a loop over edges, density maps against
+scipy's gaussian_kde. All in one process, interleaved, medians of CPU time.
 
     python benchmarks/networks.py
 """
@@ -18,10 +19,15 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import Delaunay
 from scipy.spatial.distance import pdist, squareform
+from scipy.stats import gaussian_kde
 
 from cyto_kedro.core.calibration import Calibration
 from cyto_kedro.core.schemas import CONTACTS
+from cyto_kedro.methods.cells import MovieCells
+from cyto_kedro.methods.networks.graphs import position_edges
+from cyto_kedro.methods.networks.mixing import MixingOptions, mixing_table
 from cyto_kedro.methods.networks.neighbours import connecting_radius, delaunay_edges
+from cyto_kedro.methods.spatial.density import DensityOptions, density_map
 from cyto_kedro.pipelines.networks.nodes import build_networks
 from cyto_kedro.pipelines.networks.params import NetworksParams
 
@@ -103,6 +109,54 @@ def movie(n_frames: int, n_cells: int) -> dict[str, pd.DataFrame]:
     }
 
 
+def dealt_by_loop(roles: np.ndarray, ends: np.ndarray, deals: int) -> list[int]:
+    """Heterotypic edges of each deal, edge by edge."""
+    rng = np.random.default_rng(0)
+    counts = []
+    for _ in range(deals):
+        dealt = rng.permutation(roles)
+        counts.append(sum(dealt[a] != dealt[b] for a, b in ends.tolist()))
+    return counts
+
+
+def space(
+    tables: dict[str, pd.DataFrame], calibration: Calibration, repeats: int
+) -> None:
+    """Print mixing against a loop, density maps against gaussian_kde."""
+    cells = MovieCells.of(
+        {name: tables[f"tracks:{name}"] for name in ("tcell", "cancer")}
+    )
+    edges, _, _ = position_edges(cells, calibration.n_frames, NetworksParams())
+    times, one = calibration.times_min, tables["tracks:cancer"]
+    first = one[one["frame"] < 2]
+    density = DensityOptions(windows=1)
+    small = Calibration.regular((2, 1200, 1200), 0.65)
+    grid = density_map(first, small, density)[["y_um", "x_um"]].to_numpy().T
+    taken: dict[str, list[float]] = {k: [] for k in ("mix", "loop", "map", "kde")}
+    deals = MixingOptions()
+    for repeat in range(repeats):
+        taken["mix"].append(
+            seconds(lambda: mixing_table("delaunay", cells, edges, times, deals))
+        )
+        if repeat == 0:
+            taken["loop"].append(
+                seconds(lambda: dealt_by_loop(cells.role, edges.ends, 2)) / 2 * 199
+            )
+        taken["map"].append(seconds(lambda: density_map(first, small, density)))
+        taken["kde"].append(
+            seconds(lambda: gaussian_kde(first[["y_um", "x_um"]].T)(grid))
+        )
+    mix, loop, own, kde = (float(np.median(v)) for v in taken.values())
+    print(
+        f"mixing, {len(edges.ends)} edges, 199 deals: {mix:.2f} s, "
+        f"{loop / mix:.0f} times a loop (2 deals timed)"
+    )
+    print(
+        f"density of {len(first)} points on {grid.shape[1]} places: {1e3 * own:.1f} ms,"
+        f" {kde / own:.0f} times scipy's gaussian_kde"
+    )
+
+
 def main() -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -115,7 +169,7 @@ def main() -> None:
     tables = movie(options.frames, options.cells)
     calibration = Calibration.regular((options.frames, 1200, 1200), 0.65)
     tracemalloc.start()
-    graph, _ = build_networks(calibration, NetworksParams(), **tables)
+    graph, *_ = build_networks(calibration, NetworksParams(), **tables)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     taken = seconds(lambda: build_networks(calibration, NetworksParams(), **tables))
@@ -124,6 +178,7 @@ def main() -> None:
         f"{graph.number_of_nodes()} nodes, {graph.number_of_edges()} edges, "
         f"peak {peak / 2**20:.0f} MiB"
     )
+    space(tables, calibration, options.repeats)
 
 
 if __name__ == "__main__":

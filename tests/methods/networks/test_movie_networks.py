@@ -53,7 +53,7 @@ def movie():
 
 def build(movie, n_frames=4, **options):
     calibration = Calibration.regular((n_frames, 200, 200), frame_interval_min=2)
-    graph, metrics = build_networks(calibration, NetworksParams(**options), **movie)
+    graph, metrics, _ = build_networks(calibration, NetworksParams(**options), **movie)
     return graph, NETWORK_METRICS.validate(metrics)
 
 

@@ -13,7 +13,7 @@ from cyto_kedro.core.calibration import Calibration
 from cyto_kedro.core.layout import Layout
 from cyto_kedro.core.schemas import DENSITY, NETWORK_MIXING
 from cyto_kedro.pipelines.networks import create_pipeline
-from cyto_kedro.pipelines.networks.nodes import map_density, measure_mixing
+from cyto_kedro.pipelines.networks.nodes import build_networks, map_density
 from cyto_kedro.pipelines.networks.params import NetworksParams
 from tables import tracks_table
 
@@ -44,8 +44,7 @@ def test_the_shipped_parameters_are_valid_and_are_the_defaults():
 def test_typed_nodes_over_all_roles_and_pairs():
     pipeline = create_pipeline(Layout.model_validate(LAYOUT | {"roles": THREE}))
     of_roles = {f"{role}.density_map" for role in THREE}
-    joint = {"networks.build", "networks.mixing"}
-    assert {node.name for node in pipeline.nodes} == joint | of_roles
+    assert {node.name for node in pipeline.nodes} == {"networks.build"} | of_roles
     assert pipeline.outputs() == {
         "network",
         "network_metrics",
@@ -69,8 +68,6 @@ def test_without_pairs_there_are_still_neighbours():
     roles = {"nuclei": {"kind": "other", "channels": ["green"]}}
     pipeline = create_pipeline(Layout.model_validate(LAYOUT | {"roles": roles}))
     assert "nuclei.tracks" in pipeline.inputs()
-    names = {node.name for node in pipeline.nodes}
-    assert names == {"networks.build", "nuclei.density_map"}, "one role mixes with none"
 
 
 def test_mixing_looks_at_both_graphs_of_all_roles():
@@ -81,11 +78,14 @@ def test_mixing_looks_at_both_graphs_of_all_roles():
         for role in ("tcell", "cancer")
     }
     where = Calibration.regular((2, 100, 100))
-    table = NETWORK_MIXING.validate(measure_mixing(where, NetworksParams(), **tables))
+    *_, table = build_networks(where, NetworksParams(), **tables)
+    NETWORK_MIXING.validate(table)
     assert table.groupby(["graph", "role_a", "role_b"]).size().to_dict() == {
         (kind, *roles): 3  # two frames and the whole movie
         for kind in ("delaunay", "radius")
         for roles in (("tcell", "tcell"), ("tcell", "cancer"), ("cancer", "cancer"))
     }
+    del tables["tracks:cancer"]
+    assert len(build_networks(where, NetworksParams(), **tables)[2]) == 0
     one = map_density(tables["tracks:tcell"], where, NetworksParams())
     assert DENSITY.validate(one)["window"].nunique() == 2

@@ -18,8 +18,10 @@ from cyto_kedro.pipelines.networks.params import NetworksParams
 
 def build_networks(
     calibration: Calibration, options: NetworksParams, **tables: pd.DataFrame
-) -> tuple[Any, pd.DataFrame]:
-    """One graph of the movie with three kinds of edges, and its numbers per frame.
+) -> tuple[Any, pd.DataFrame, pd.DataFrame]:
+    """One graph of the movie with three kinds of edges, its numbers, and its mixing.
+
+    Mixing leaves contacts out: they are looked for between certain roles only.
 
     Args:
         calibration: Gives frames and times.
@@ -28,7 +30,7 @@ def build_networks(
             ``contacts:<pair>``.
 
     Returns:
-        The networkx MultiGraph and table NETWORK_METRICS.
+        The networkx MultiGraph, tables NETWORK_METRICS and NETWORK_MIXING.
     """
     cells = MovieCells.of(_each(tables, "tracks"))
     delaunay, radius, radii = position_edges(cells, calibration.n_frames, options)
@@ -38,32 +40,16 @@ def build_networks(
         graph_metrics(kind, cells, edges, calibration.times_min, radii)
         for kind, edges in kinds.items()
     ]
-    graph = movie_graph(cells, kinds, calibration.movie)
-    return graph, pd.concat(metrics, ignore_index=True)
-
-
-def measure_mixing(
-    calibration: Calibration, options: NetworksParams, **tables: pd.DataFrame
-) -> pd.DataFrame:
-    """Whether neighbours share their role more, or less, than chance would have it.
-
-    Contacts are left out: they are looked for between certain roles only.
-
-    Args:
-        calibration: Gives frames and times.
-        options: Edge limits and permutations.
-        tables: TRACKS of each role as ``tracks:<role>``.
-
-    Returns:
-        Table NETWORK_MIXING.
-    """
-    cells = MovieCells.of(_each(tables, "tracks"))
-    delaunay, radius, _ = position_edges(cells, calibration.n_frames, options)
-    found = [
+    mixing = [
         mixing_table(kind, cells, edges, calibration.times_min, options.mixing)
-        for kind, edges in (("delaunay", delaunay), ("radius", radius))
+        for kind, edges in kinds.items()
+        if kind != "contact"
     ]
-    return pd.concat(found, ignore_index=True)
+    return (
+        movie_graph(cells, kinds, calibration.movie),
+        pd.concat(metrics, ignore_index=True),
+        pd.concat(mixing, ignore_index=True),
+    )
 
 
 def map_density(
