@@ -248,7 +248,12 @@ def test_ctrl_c_cancels_all_jobs(project):
 
 
 def test_a_hang_up_leaves_the_jobs_alone(project):
-    process = start(project)
+    # Below nohup the driver would rightly ignore it.
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        process = start(project)
+    finally:
+        signal.signal(signal.SIGHUP, before)
     wait(lambda: any("RUNNING" in line for line in queue()))
     process.send_signal(signal.SIGHUP)
     process.communicate(timeout=60)

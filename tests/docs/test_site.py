@@ -1,0 +1,75 @@
+"""The documentation: references follow the code, the site builds and needs no network."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def test_references_are_what_the_code_says():
+    done = subprocess.run(
+        [sys.executable, "tools/reference.py", "--check"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_parameter_of_the_shipped_configuration_is_in_the_reference():
+    text = (REPOSITORY / "docs" / "reference" / "parameters.md").read_text("utf-8")
+    documented = set(re.findall(r"^\| `(\w+)` \|", text, re.M))
+    documented |= set(re.findall(r"[.\w]+", " ".join(re.findall("^## .*$", text, re.M))))
+    for file in sorted((REPOSITORY / "conf" / "base").glob("parameters_*.yml")):
+        for key in _keys(yaml.safe_load(file.read_text("utf-8"))):
+            assert key in documented, f"{file.name}: {key}"
+
+
+def _keys(value: object) -> set[str]:
+    """Keys of a configuration; names of roles and channels are the experiment's."""
+    if isinstance(value, list):
+        return set().union(*(_keys(item) for item in value))
+    if not isinstance(value, dict):
+        return set()
+    own = set(value) - {"tcell", "cancer", "death"}
+    return own.union(*(_keys(item) for item in value.values()))
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built site."""
+    pytest.importorskip("material", reason="the extra 'docs' is not installed")
+    folder = tmp_path_factory.mktemp("site")
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "-d", str(folder)],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"NO_MKDOCS_2_WARNING": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_nothing_is_loaded_from_elsewhere(site):
+    pages = list(site.rglob("*.html"))
+    assert len(pages) > 30
+    for page in pages:
+        text = page.read_text("utf-8")
+        loaded = re.findall(r'<(?:script|img|iframe)[^>]+src="([^"]+)"', text)
+        loaded += re.findall(r'<link[^>]+rel="(?:stylesheet|preconnect)"[^>]+>', text)
+        assert not [item for item in loaded if "//" in item], page
+
+
+def test_every_command_and_table_can_be_searched(site):
+    found = (site / "search" / "search_index.json").read_text("utf-8")
+    for word in ("kedro cyto purge", "credit_hazard", "linking_max_distance_um"):
+        assert word in found
