@@ -74,9 +74,9 @@ def parameters_page(pipelines: dict[str, Pipeline], layout: Layout) -> str:
     for name, model in sorted(typed_parameters(pipelines, layout).items()):
         file = f"parameters_{name.partition('.')[0]}.yml"
         text += (
-            f"## {name}\n\nIn `conf/*/{file}`.\n\n"
+            f"## `{name}`\n\nIn `conf/*/{file}`.\n\n"
             if _is_file(file)
-            else (f"## {name}\n\n")
+            else (f"## `{name}`\n\n")
         )
         text += model_text(model, seen)
     for file, place in FILES.items():
