@@ -27,6 +27,7 @@ class FiguresDataset(PathDataset["dict[str, Figure]", dict[str, dict[str, bytes]
         filepath: The folder.
         formats: File formats of each figure.
         dpi: Resolution of the PNGs.
+        main: Figure shown by Kedro-Viz, by the start of its name; the first by default.
         metadata: Free content for plugins.
     """
 
@@ -37,12 +38,13 @@ class FiguresDataset(PathDataset["dict[str, Figure]", dict[str, dict[str, bytes]
         filepath: str | Path,
         formats: list[Format] | tuple[Format, ...] = ("png", "svg"),
         dpi: int = 150,
+        main: str = "",
         metadata: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(filepath, metadata)
         if not formats or set(formats) - {"png", "svg"}:
             raise ConfigError("formats must be among png, svg", where=str(filepath))
-        self._formats, self._dpi = tuple(formats), dpi
+        self._formats, self._dpi, self._main = tuple(formats), dpi, main
 
     def load(self) -> dict[str, dict[str, bytes]]:
         """Content of each figure's files."""
@@ -69,8 +71,9 @@ class FiguresDataset(PathDataset["dict[str, Figure]", dict[str, dict[str, bytes]
         self._close(data)
 
     def preview(self) -> ImagePreview:
-        """The first figure."""
+        """The main figure."""
         pngs = sorted(self.path.glob("*.png"))
+        pngs = [png for png in pngs if png.name.startswith(self._main)] or pngs
         if not pngs:
             raise InputError("There is no PNG to show", where=str(self.path))
         return ImagePreview(base64.b64encode(pngs[0].read_bytes()).decode("ascii"))

@@ -72,6 +72,23 @@ def sentence(kill: pd.Series) -> str:
     return text + "."
 
 
+def hit_words(hit_model: pd.DataFrame) -> list[str]:
+    """What the hit model found, one sentence per effector role (HIT_MODEL)."""
+    words = []
+    for row in hit_model.to_dict(orient="records"):
+        if not row["hits_per_contact_hour"] > 0:
+            continue
+        words.append(
+            f"The hit model gives {row['effector']} {row['expected_kills']:.1f} of "
+            f"{row['n_deaths']} deaths: {row['hits_per_contact_hour']:.2g} lethal hits "
+            f"per contact hour (95 % {row['hits_low']:.2g} to {row['hits_high']:.2g}), "
+            f"{row['delay_mean_min']:.0f} min from contact to death "
+            f"({row['delay_low_min']:.0f} to {row['delay_high_min']:.0f}), and "
+            f"{row['background_per_hour']:.2g} deaths per target and hour by nobody."
+        )
+    return words
+
+
 def _leading(attribution: pd.DataFrame | None) -> pd.DataFrame:
     """The likeliest candidate of each death."""
     columns = [

@@ -9,6 +9,8 @@ import pandas as pd
 from cyto_kedro.core.calibration import Calibration
 from cyto_kedro.methods.reporting.prism import columns_of, over_time, traces
 from cyto_kedro.pipelines.reporting.killing_charts import cumulative_kills, kill_counts
+from cyto_kedro.pipelines.reporting.motion_charts import by_state
+from cyto_kedro.pipelines.reporting.superplots import MEASURES
 
 Tables = dict[str, pd.DataFrame]
 
@@ -23,7 +25,8 @@ def movie_tables(
         frame_stats: Table FRAME_STATS.
         drift: Table DRIFT.
         residual: Table RESIDUAL_MOTION.
-        parts: FRAME_COUNTS, KINEMATICS, TRACKS, EPISODES and VIABILITY by role or pair.
+        parts: FRAME_COUNTS, KINEMATICS, TRACKS, TRACK_SUMMARY, DENSITY, EPISODES,
+            CONTACT_MOTION and VIABILITY by role or pair.
     """
     kinematics = parts["kinematics"]
     stats = {str(c): t for c, t in frame_stats.groupby("channel", sort=False)}
@@ -37,8 +40,14 @@ def movie_tables(
         "drift": drift[["frame", "dy_px", "dx_px", "quality"]],
         "residual_motion": residual,
     }
+    for role, table in parts["track_summary"].items():
+        tables[f"tracks_{role}"] = table[["track_id", "n_points", *MEASURES]]
+    for role, table in parts["density_map"].items():
+        tables[f"crowding_{role}"] = table
     episodes = parts["episodes"]
     if episodes:
+        for pair, table in parts["contact_motion"].items():
+            tables[f"around_contacts_{pair}"] = by_state(table)
         tables["dwell_times"] = columns_of(
             {pair: t["dwell_min"] for pair, t in episodes.items()}
         )
@@ -68,6 +77,7 @@ def kill_tables(
     return {
         f"timeline_{target}": cumulative_kills(kills, calibration),
         f"serial_killers_{target}": kill_counts(parts["killers"]),
+        f"killers_{target}": parts["killers"],
         f"chance_{target}": parts["attribution_chance"],
         f"sensitivity_{target}": parts["sensitivity"],
         f"density_{target}": parts["attribution_density"],

@@ -50,11 +50,22 @@ _PARTS: dict[str, dict[str, tuple[str, bool]]] = {
         "counts": ("Number of cells in view over time", False),
         "speeds": ("Distribution of step speeds", False),
         "dwell_times": ("Distribution of contact dwell times", False),
+        "around_contacts": (
+            "Speed of each effector free of, before, during and after contacts; bars "
+            "are medians",
+            False,
+        ),
         "paths": ("Paths of all cells from a common origin", False),
         "networks": (
             "Neighbours (thin lines) and contacts (thick lines) at three times",
             True,
         ),
+        "mixing": (
+            "How often cell types are neighbours (dot), against roles dealt at random "
+            "(bar: 95 %)",
+            False,
+        ),
+        "crowding": ("Cells per area over the movie", True),
     },
     "Quality": {
         "quality": ("Drift correction, brightness and focus over the movie", True),
@@ -75,14 +86,14 @@ class MovieData:
         tables: CSV text behind the figures, by name.
         kills: Table KILLS, if there is a death marker.
         cards: Evidence cards as SVG, by name.
-        stability: A sentence on settings per target role.
+        notes: Sentences on settings and hit model per target role.
     """
 
     figures: dict[str, dict[str, bytes]] = field(default_factory=dict)
     tables: dict[str, str] = field(default_factory=dict)
     kills: pd.DataFrame | None = None
     cards: dict[str, str] = field(default_factory=dict)
-    stability: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, list[str]] = field(default_factory=dict)
 
 
 def movie_blocks(movie: str, data: MovieData, most_cards: int) -> list[Block]:
@@ -91,7 +102,10 @@ def movie_blocks(movie: str, data: MovieData, most_cards: int) -> list[Block]:
     for title, figures in _PARTS.items():
         block = Block(title, pictures=_pictures(movie, figures, data))
         if title.startswith("How sure"):
-            block.texts.extend(f"{r}: {text}" for r, text in data.stability.items())
+            notes = data.notes.items()
+            block.texts.extend(
+                f"{role}: {text}" for role, said in notes for text in said
+            )
         if title == "Quality":
             block.tables.extend(_checks(movie, data))
         blocks.append(block)

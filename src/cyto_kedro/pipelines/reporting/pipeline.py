@@ -75,8 +75,8 @@ def _killing_nodes(layout: Layout, kinds: dict[str, str]) -> list[Node]:
             name="draw_evidence",
         ),
         Node(
-            _bound(draw_experiment, targets=layout.targets),
-            ["conditions", "survival", "comparison", *deaths],
+            _bound(draw_experiment, targets=layout.targets, roles=tuple(layout.roles)),
+            ["conditions", "survival", "comparison", "figure_data@all", *deaths],
             ["experiment_figures", "experiment_figure_data"],
             name="draw_experiment",
             tags=EXPERIMENT,
@@ -112,6 +112,8 @@ def _movie_inputs(layout: Layout) -> dict[str, str]:
         "drift": "drift",
         "residual_motion": "residual_motion",
     }
+    if len(layout.roles) > 1:
+        found["mixing"] = "network_mixing"
     for role, spec in layout.roles.items():
         single = len(spec.channels) == 1
         image = f"{spec.channels[0]}.image" if single else f"{role}.merged"
@@ -121,11 +123,14 @@ def _movie_inputs(layout: Layout) -> dict[str, str]:
             f"tracks:{role}": f"{role}.tracks",
             f"kinematics:{role}": f"{role}.kinematics",
             f"frame_counts:{role}": f"{role}.frame_counts",
+            f"track_summary:{role}": f"{role}.track_summary",
+            f"density_map:{role}": f"{role}.density_map",
         }
     for effector, target in layout.pairs:
         pair = f"{effector}_{target}"
         found[f"contacts:{pair}"] = f"{pair}.contacts"
         found[f"episodes:{pair}"] = f"{pair}.contact_episodes"
+        found[f"contact_motion:{pair}"] = f"{pair}.contact_motion"
     if layout.targets and layout.marker_channel("death") is not None:
         found["kills"] = "kills@movie"
         for target in layout.targets:
@@ -139,6 +144,12 @@ def _target_inputs(target: str, attributed: bool) -> dict[str, str]:
         f"deaths:{target}": f"{target}.deaths@movie",
     }
     if attributed:
-        names = ("killers", "attribution_chance", "sensitivity", "attribution_density")
+        names = (
+            "killers",
+            "hit_model",
+            "attribution_chance",
+            "sensitivity",
+            "attribution_density",
+        )
         found |= {f"{name}:{target}": f"{target}.{name}" for name in names}
     return found

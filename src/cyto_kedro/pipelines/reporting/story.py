@@ -50,6 +50,7 @@ _FILES = [
 # Order, alternative text of the experiment's figures; <name>_<role>.
 _FIGURES = {
     "survival": "Kaplan-Meier survival of {role} cells with bands and cells at risk",
+    "superplot": "{role}: cells (small dots) and means of movies (large) by group",
 }
 
 
@@ -126,14 +127,14 @@ def compose_page(options: ReportingParams, data: RunData) -> Page:
 
 def _of_movie(movie: str, data: RunData) -> MovieData:
     tables = data.tables.get(movie, {})
-    start = "stability_"
+    start = "notes_"
     return MovieData(
         figures=data.figures.get(movie, {}),
         tables=tables,
         kills=data.kills.get(movie),
         cards=data.cards.get(movie, {}),
-        stability={
-            name[len(start) :]: list(csv.reader(io.StringIO(text)))[1][0]
+        notes={
+            name[len(start) :]: [r[0] for r in csv.reader(io.StringIO(text))][1:]
             for name, text in tables.items()
             if name.startswith(start)
         },
@@ -159,7 +160,15 @@ def _experiment_blocks(data: RunData) -> list[Block]:
         facts=_comparison_facts(data.comparison),
         pictures=_experiment_pictures("survival", data),
     )
-    return [block for block in (survival,) if block.pictures]
+    plots = Block(
+        "Cells and replicates",
+        texts=[
+            "A replicate is a movie. Test the means of replicates, which each figure's "
+            "CSV holds; cells of one movie are not independent."
+        ],
+        pictures=_experiment_pictures("superplot", data),
+    )
+    return [block for block in (survival, plots) if block.pictures]
 
 
 def _experiment_pictures(stem: str, data: RunData) -> list[Picture]:
@@ -169,12 +178,14 @@ def _experiment_pictures(stem: str, data: RunData) -> list[Picture]:
             continue
         role = name[len(stem) + 1 :]
         tables = tuple(
-            Download.csv(key, text, f"CSV {key[len(stem) + 1 : -len(role) - 1]}")
+            Download.csv(key, text, f"CSV {key.removeprefix(name)[1:] or role}")
             for key, text in data.experiment_tables.items()
-            if key.startswith(stem) and key.endswith(f"_{role}")
+            if key.startswith(f"{name}_")
         )
-        alt = _FIGURES[stem].format(role=role) + _deaths_by_group(data, role) + "."
-        pictures.append(Picture(name, alt, formats["svg"], "svg", True, tables))
+        shown = role.replace("_", " of ")
+        alt = _FIGURES[stem].format(role=shown) + _deaths_by_group(data, role) + "."
+        wide = stem == "survival" or "tracks" in role
+        pictures.append(Picture(name, alt, formats["svg"], "svg", wide, tables))
     return pictures
 
 
