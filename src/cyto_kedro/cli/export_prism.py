@@ -129,5 +129,5 @@ def _cells(run: FinishedRun, movies: list[str]) -> dict[str, dict[str, pd.Series
         collect(pair, f"{pair}.contact_episodes", ("dwell_min",))
     if run.has("survival") and run.layout.effectors:
         for target in run.layout.targets:
-            collect(f"killers_of_{target}", f"{target}.killers", _KILLER)
+            collect(f"killers_of_{target}", f"{target}.killers@movie", _KILLER)
     return found

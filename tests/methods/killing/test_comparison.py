@@ -61,7 +61,7 @@ def test_movies_and_conditions_have_their_curves_and_numbers():
     assert groups["a1"]["n_cells"] == 11 and groups["a1"]["n_at_risk"] == 8
     assert groups["a1"]["reasons"]["dead_at_entry"] == 3
     assert groups["killing"]["n_movies"] == 2 and groups["killing"]["n_deaths"] == 7
-    assert groups["killing"]["rmst_resampled"] == "movies"
+    assert groups["killing"]["rmst_resampled"] == "wells"
     assert groups["a1"]["rmst_resampled"] == "cells"
     assert "killing: 2 movie(s), 16 cells at risk, 7 deaths" in summary["statement"]
     assert "these movies only" in summary["statement"]

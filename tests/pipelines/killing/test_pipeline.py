@@ -49,6 +49,9 @@ def test_every_target_has_its_nodes_and_the_experiment_has_one():
         "nk.viability",
         "tcell.viability",
         "experiment.survival",
+        "experiment.lysis",
+        "experiment.rates",
+        "experiment.compare",
         "experiment.control_threshold",
     }
     for role in ("a", "nk"):
@@ -74,10 +77,15 @@ def test_every_target_has_its_nodes_and_the_experiment_has_one():
         "b.deaths@all",
     ]
     assert joint.outputs == ["survival", "comparison"]
-    assert {n for n in nodes if EXPERIMENT in nodes[n].tags} == {
-        "experiment.survival",
-        "experiment.control_threshold",
-    }
+    assert nodes["a.attribute"].outputs[1] == "a.killers@movie"
+    joint = nodes["experiment.compare"]
+    assert joint.outputs == ["superplot", "comparisons", "et_dependence"]
+    assert joint.inputs == nodes["experiment.rates"].inputs
+    roles = ("a.deaths", "b.deaths", "nk.deaths", "tcell.deaths")
+    tables = [*roles, "a.killers", "b.killers"]
+    assert joint.inputs[2:] == [f"{table}@all" for table in tables]
+    once = {n for n in nodes if EXPERIMENT in nodes[n].tags}
+    assert once == {n for n in nodes if n.startswith("experiment.")}
 
 
 @pytest.mark.parametrize(
@@ -93,6 +101,8 @@ def test_targets_without_effectors_are_watched_but_nobody_is_blamed():
     assert {node.name for node in nodes} == {
         "a.viability",
         "experiment.survival",
+        "experiment.lysis",
+        "experiment.compare",
         "experiment.control_threshold",
     }
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
+from cyto_kedro.methods.killing.bands import Band
+from cyto_kedro.methods.killing.death import DEAD_AT_ENTRY
 from cyto_kedro.methods.killing.survival import Curve, Subjects, kaplan_meier
 
 _TRUE = {"1", "1.0", "true", "yes", "y", "t"}
@@ -25,6 +28,16 @@ class Design:
     n_bootstrap: int
     n_permutations: int
     seed: int
+    well_column: str | None = "well"
+    donor_column: str | None = "donor"
+    et_column: str | None = "et_ratio"
+    reference: str | None = None  # condition that the others are compared with
+    competing: tuple[str, ...] = ("left_field",)  # reasons beside death
+    band: Band = "equal_precision"
+    unit: Literal["auto", "well", "donor"] = "auto"
+    credit: Literal["nearest", "shared", "hazard"] = "hazard"
+    correct_over: Literal["all", "outcome"] = "all"
+    outcomes: tuple[str, ...] | None = None  # those that are compared
 
 
 @dataclass(frozen=True)
@@ -77,6 +90,40 @@ def controls(cells: pd.DataFrame, column: str | None) -> np.ndarray:
     if flag is None:
         return np.zeros(len(cells), dtype=bool)
     return flag.astype(str).str.strip().str.lower().isin(_TRUE).to_numpy()
+
+
+@dataclass(frozen=True)
+class Population:
+    """The cells of one role in all movies, and their time under observation.
+
+    Attributes:
+        cells: Rows of DEATHS with ``movie`` and the sheet's columns.
+        subjects: The same cells in the same order.
+        at_risk: (N,) whether the cell was alive and measured when it came into view.
+    """
+
+    cells: pd.DataFrame
+    subjects: Subjects
+    at_risk: np.ndarray
+
+
+def gather_population(
+    deaths: Mapping[str, pd.DataFrame], conditions: pd.DataFrame
+) -> Population:
+    """Cells that were dead at entry, or never measured, are not at risk."""
+    cells = pool_cells(deaths, conditions)
+    watched = (cells["reason"] != DEAD_AT_ENTRY) & cells["peak_signal"].notna()
+    subjects = as_subjects(cells)
+    at_risk = watched.to_numpy(bool) & (subjects.exit > subjects.entry)
+    return Population(cells, subjects, at_risk)
+
+
+def common_horizon(groups: list[Group], design: Design) -> float:
+    """The given end time, or the last one that every group reaches."""
+    if design.horizon_min is not None:
+        return design.horizon_min
+    ends = [float(g.curve.time[-1]) for g in groups if len(g.curve.time)]
+    return min(ends, default=float("nan"))
 
 
 def make_groups(

@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from cyto_kedro.core.schemas import SURVIVAL
+from cyto_kedro.methods.killing.bands import simultaneous_band
 from cyto_kedro.methods.killing.cohorts import (
     Design,
     Group,
-    as_subjects,
+    Population,
+    common_horizon,
     controls,
+    gather_population,
     make_groups,
-    pool_cells,
     sheet_column,
 )
-from cyto_kedro.methods.killing.death import DEAD_AT_ENTRY
 from cyto_kedro.methods.killing.groups import (
     bootstrap_survival,
+    curves_at,
     log_rank,
     movie_permutation_test,
     restricted_means,
+)
+from cyto_kedro.methods.killing.resampling import (
+    degrees_of_freedom,
+    widened_interval,
 )
 from cyto_kedro.methods.killing.survival import (
     Subjects,
@@ -33,6 +40,7 @@ from cyto_kedro.methods.killing.survival import (
     specific_lysis,
     survival_at,
 )
+from cyto_kedro.methods.killing.units import clusters, sheet_units
 
 
 def compare_survival(
@@ -56,18 +64,20 @@ def compare_survival(
         ``groups`` (one record each), ``test`` between conditions (or None),
         ``horizon_min`` and ``statement`` of the numbers at each level.
     """
-    cells = pool_cells(deaths, conditions)
-    watched = (cells["reason"] != DEAD_AT_ENTRY) & cells["peak_signal"].notna()
-    subjects = as_subjects(cells)
-    at_risk = watched.to_numpy() & (subjects.exit > subjects.entry)
+    population = gather_population(deaths, conditions)
+    cells, subjects = population.cells, population.subjects
+    at_risk = population.at_risk
     groups = make_groups(cells, subjects, at_risk, design)
-    horizon = _horizon(groups, design)
+    units = sheet_units(conditions, design)
+    horizon = common_horizon(groups, design)
     spontaneous = _control_survival(cells, subjects, at_risk, horizon, design)
-    records = [
-        _record(group, cells, subjects, at_risk, horizon, spontaneous, design)
-        for group in groups
-    ]
-    table = pd.concat([_rows(g, role) for g in groups] or [SURVIVAL.empty()])
+    records, tables = [], [SURVIVAL.empty()]
+    for group in groups:
+        spread = _resample(group, population, units, design)
+        records.append(_record(group, population, spread, horizon, spontaneous, design))
+        tables.append(_rows(group, spread, role, design))
+    # An empty table would take part in finding the dtypes.
+    table = pd.concat(tables[1:] or tables)
     summary = {
         "horizon_min": horizon,
         "groups": records,
@@ -75,14 +85,6 @@ def compare_survival(
         "statement": _statement(records),
     }
     return SURVIVAL.conform(table.reset_index(drop=True)), _plain(summary)
-
-
-def _horizon(groups: list[Group], design: Design) -> float:
-    """The given end time, or the last one that every group reaches."""
-    if design.horizon_min is not None:
-        return design.horizon_min
-    ends = [float(g.curve.time[-1]) for g in groups if len(g.curve.time)]
-    return min(ends, default=float("nan"))
 
 
 def _control_survival(
@@ -97,30 +99,52 @@ def _control_survival(
     return survival_at(kaplan_meier(subjects[control & at_risk]), horizon)
 
 
+@dataclass(frozen=True)
+class _Spread:
+    """Resampled curves of one group, from its wells if it has several."""
+
+    by_well: bool
+    times: np.ndarray
+    curves: np.ndarray
+    dof: int
+
+
+def _resample(
+    group: Group,
+    population: Population,
+    units: pd.DataFrame,
+    design: Design,
+) -> _Spread:
+    own = group.rows & population.at_risk
+    movie, names = pd.factorize(population.cells.loc[own, "movie"])
+    well, donor = clusters(units, list(names))
+    by_well = len(donor) > 1
+    cluster = well[movie] if by_well else np.arange(int(own.sum()))
+    strata = donor if by_well else np.zeros(len(cluster), np.int64)
+    times, curves = bootstrap_survival(
+        population.subjects[own], cluster, design.n_bootstrap, design.seed, strata
+    )
+    return _Spread(by_well, times, curves, degrees_of_freedom(strata))
+
+
 def _record(
     group: Group,
-    cells: pd.DataFrame,
-    subjects: Subjects,
-    at_risk: np.ndarray,
+    population: Population,
+    spread: _Spread,
     horizon: float,
     spontaneous: float,
     design: Design,
 ) -> dict[str, Any]:
-    own = group.rows & at_risk
-    by_movie = len(group.movies) > 1
+    own = group.rows & population.at_risk
     mean, error = restricted_mean(group.curve, horizon)
-    low, high = float("nan"), float("nan")
+    low = high = np.asarray(np.nan)
     if np.isfinite(mean):
-        names = cells.loc[own, "movie"]
-        units = pd.factorize(names)[0] if by_movie else np.arange(int(own.sum()))
-        times, curves = bootstrap_survival(
-            subjects[own], units, design.n_bootstrap, design.seed
+        means = restricted_means(spread.times, spread.curves, horizon)
+        low, high = widened_interval(
+            np.asarray(mean), means, spread.dof, design.confidence, (0.0, horizon)
         )
-        tail = (1 - design.confidence) / 2
-        means = restricted_means(times, curves, horizon)
-        low, high = np.quantile(means, [tail, 1 - tail])
     survival = survival_at(group.curve, horizon)
-    reasons = cells.loc[group.rows, "reason"].value_counts()
+    reasons = population.cells.loc[group.rows, "reason"].value_counts()
     return {
         "group": group.name,
         "level": group.level,
@@ -128,21 +152,28 @@ def _record(
         "n_movies": len(group.movies),
         "n_cells": int(group.rows.sum()),
         "n_at_risk": int(own.sum()),
-        "n_deaths": int(subjects.died[own].sum()),
+        "n_deaths": int(population.subjects.died[own].sum()),
         "reasons": {str(reason): int(n) for reason, n in reasons.items()},
         "survival_at_horizon": survival,
         "median_survival_min": median_survival(group.curve),
         "rmst_min": mean,
         "rmst_se_min": error,
-        "rmst_low_min": low,
-        "rmst_high_min": high,
-        "rmst_resampled": "movies" if by_movie else "cells",
+        "rmst_low_min": float(low),
+        "rmst_high_min": float(high),
+        "rmst_resampled": "wells" if spread.by_well else "cells",
         "specific_lysis_percent": specific_lysis(survival, spontaneous),
     }
 
 
-def _rows(group: Group, role: str) -> pd.DataFrame:
+def _rows(group: Group, spread: _Spread, role: str, design: Design) -> pd.DataFrame:
     curve = group.curve
+    band = simultaneous_band(curve, design.confidence, design.band)
+    wells = np.full(len(curve.time), np.nan), np.full(len(curve.time), np.nan)
+    if spread.by_well and len(curve.time):
+        draws = curves_at(spread.times, spread.curves, curve.time)
+        wells = widened_interval(
+            curve.survival, draws, spread.dof, design.confidence, (0.0, 1.0)
+        )
     return pd.DataFrame(
         {
             "group": group.name,
@@ -155,6 +186,10 @@ def _rows(group: Group, role: str) -> pd.DataFrame:
             "survival": curve.survival,
             "ci_low": curve.ci_low,
             "ci_high": curve.ci_high,
+            "band_low": band[0],
+            "band_high": band[1],
+            "wells_low": wells[0],
+            "wells_high": wells[1],
         }
     )
 

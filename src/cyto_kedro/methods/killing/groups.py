@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cyto_kedro.methods.killing.resampling import cluster_weights
 from cyto_kedro.methods.killing.survival import Subjects
 
 
@@ -132,8 +133,9 @@ def bootstrap_survival(
     cluster: np.ndarray,
     n_bootstrap: int,
     seed: int,
+    strata: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Kaplan-Meier curves of resampled clusters (movies, or cells one by one).
+    """Kaplan-Meier curves of resampled clusters (wells, or cells one by one).
 
     Resampling only changes how often each cluster counts, so that all curves come
     from one product of (resamples x clusters) with (clusters x times) counts.
@@ -143,6 +145,8 @@ def bootstrap_survival(
         cluster: (N,) cluster number from 0; drawn with replacement as a whole.
         n_bootstrap: Resamples.
         seed: Seed of the draws.
+        strata: (C,) stratum of each cluster, such as its donor; clusters are drawn
+            within their stratum, one less than there are (`cluster_weights`).
 
     Returns:
         (K,) distinct times of death and (n_bootstrap, K) survival estimates.
@@ -152,9 +156,10 @@ def bootstrap_survival(
     random = np.random.default_rng(seed)
     if not n_clusters or not len(times):
         return times, np.ones((n_bootstrap, len(times)))
-    weights = random.multinomial(
-        n_clusters, np.full(n_clusters, 1 / n_clusters), size=n_bootstrap
-    ).astype(np.float32)  # counts: exact up to 2**24
+    strata = np.zeros(n_clusters, np.int64) if strata is None else strata
+    weights = cluster_weights(strata, n_bootstrap, random)
+    if not (weights % 1).any():  # counts: exact up to 2**24, in half the time
+        weights = weights.astype(np.float32)
     shape = (n_clusters, len(times) + 1)
     risk, deaths = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     # At risk from the first time after entry to the last time not after exit.
@@ -166,6 +171,12 @@ def bootstrap_survival(
     d = (weights @ deaths)[:, :-1].astype(np.float64)
     hazard = np.divide(d, n, out=np.zeros_like(d), where=n > 0)
     return times, np.cumprod(1 - hazard, axis=1)
+
+
+def curves_at(times: np.ndarray, curves: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Values of the (B, K) step curves at the times ``at``: (B, len(at))."""
+    start = np.ones((len(curves), 1))
+    return np.hstack([start, curves])[:, np.searchsorted(times, at, side="right")]
 
 
 def restricted_means(

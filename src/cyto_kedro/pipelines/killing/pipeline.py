@@ -18,21 +18,27 @@ from cyto_kedro.pipelines.killing.nodes import (
     compare_movies,
     viability,
 )
+from cyto_kedro.pipelines.killing.populations import (
+    compare_groups,
+    leave_or_die,
+    rate_killing,
+)
 
+_RATES = ("rates", "serial_killing", "kill_distribution", "first_kill", "et_ratio")
+_GROUPS = ("superplot", "comparisons", "et_dependence")
 _OPTIONS, _CONTACTS = "params:killing", "params:contacts"
 
 
 def create_pipeline(layout: Layout) -> Pipeline:
     """`{role}.viability` and `{target}.attribute` of each movie, then
-    `experiment.survival` and `experiment.control_threshold` once; empty without a
-    target role or a death marker.
+    `experiment.*` once; empty without a target role or a death marker.
     """
     channel = layout.marker_channel("death")
     if channel is None or not layout.targets:
         return Pipeline([])
     parts = [_of_target(layout, target, channel) for target in layout.targets]
     parts += [_of_effector(layout, effector, channel) for effector in layout.effectors]
-    return sum(parts, _of_experiment(layout.targets))
+    return sum(parts, _of_experiment(layout))
 
 
 def _of_effector(layout: Layout, effector: str, death_channel: str) -> Pipeline:
@@ -72,11 +78,14 @@ def _of_target(layout: Layout, target: str, death_channel: str) -> Pipeline:
         inputs |= contacts | tracks
         parameters |= {_CONTACTS: _CONTACTS}
         nodes += _attribution(layout.effectors, target, [*contacts], [*tracks])
+    outputs = {"deaths": f"{target}.deaths@movie"}
+    if layout.effectors:
+        outputs["killers"] = f"{target}.killers@movie"
     return Pipeline(
         nodes,
         namespace=target,
         inputs=inputs,
-        outputs={"deaths": f"{target}.deaths@movie"},
+        outputs=outputs,
         parameters=parameters,
     )
 
@@ -116,34 +125,48 @@ def _attribution(
     ]
 
 
-def _of_experiment(targets: tuple[str, ...]) -> Pipeline:
+def _of_experiment(layout: Layout) -> Pipeline:
     """What looks at all movies at once."""
-    deaths = {f"deaths_{target}": f"{target}.deaths@all" for target in targets}
+    targets, effectors = layout.targets, layout.effectors
+    deaths = {f"deaths_{role}": f"{role}.deaths@all" for role in targets}
     inputs = ["conditions", _OPTIONS, *deaths]
+    roles: dict[str, Any] = {"targets": targets}
     nodes = [
-        Node(
-            _bound(compare_movies, targets=targets),
-            inputs,
-            ["survival", "comparison"],
-            name="survival",
-            tags=EXPERIMENT,
-        ),
-        Node(
-            _bound(check_thresholds, targets=targets),
-            inputs,
-            "control_threshold",
-            name="control_threshold",
-            tags=EXPERIMENT,
+        _once(compare_movies, inputs, ["survival", "comparison"], "survival", roles),
+        _once(leave_or_die, inputs, ["competing_risks", "lysis"], "lysis", roles),
+        _once(
+            check_thresholds, inputs, "control_threshold", "control_threshold", roles
         ),
     ]
-    names = ("conditions", "survival", "comparison", "control_threshold")
+    killers = {}
+    if effectors:
+        killers = {f"killers_{target}": f"{target}.killers@all" for target in targets}
+        deaths |= {f"deaths_{role}": f"{role}.deaths@all" for role in effectors}
+        inputs = ["conditions", _OPTIONS, *deaths, *killers]
+        both = roles | {"effectors": effectors}
+        nodes.append(_once(rate_killing, inputs, [*_RATES], "rates", both))
+    roles = {"targets": targets, "effectors": effectors}
+    nodes.append(_once(compare_groups, inputs, [*_GROUPS], "compare", roles))
+    written = {name for node in nodes for name in node.outputs}
     return Pipeline(
         nodes,
         namespace="experiment",
-        inputs=deaths | {"conditions": "conditions"},
-        outputs={name: name for name in names[1:]},
+        inputs=deaths | killers | {"conditions": "conditions"},
+        outputs={name: name for name in sorted(written)},
         parameters={_OPTIONS: _OPTIONS},
     )
+
+
+def _once(
+    function: Callable[..., Any],
+    inputs: list[str],
+    outputs: str | list[str],
+    name: str,
+    fixed: dict[str, Any],
+) -> Node:
+    """A node that runs once, after all movies."""
+    bound = _bound(function, **fixed)
+    return Node(bound, inputs, outputs, name=name, tags=EXPERIMENT)
 
 
 def _bound(function: Callable[..., Any], **fixed: Any) -> Callable[..., Any]:
