@@ -9,6 +9,12 @@ import pytest
 
 from cyto_kedro.core.schemas import CHANNEL_CORRELATION, DRIFT
 from cyto_kedro.methods.features.channel_correlation import channel_correlation
+from cyto_kedro.simulation.movie import simulate
+from cyto_kedro.simulation.params import (
+    OpticsParams,
+    SimulationParams,
+    TargetParams,
+)
 from tables import filled
 
 SHAPE = (3, 40, 50)
@@ -89,3 +95,23 @@ def test_undefined_is_not_zero():
     assert table["pearson"].isna().all()
     assert table.xs("cancer", level="region")["n_px"].tolist() == [0] * 3
     assert len(correlated({"a": flat["a"]})) == 0, "one channel has no pair"
+
+
+@pytest.mark.parametrize("leakage", [0.0, 0.1])
+def test_leakage_of_a_simulated_movie_is_read_off_the_slope(leakage):
+    """Nobody is dead, the field is evenly lit: the death channel is leakage alone."""
+    params = SimulationParams(
+        n_frames=2, height_px=250, width_px=250, n_effectors=3, n_targets=12, seed=4,
+        optics=OpticsParams(leakage=leakage, vignetting=0.0),
+        target=TargetParams(n_dead_at_start=0, bystander_death_per_hour=0.0),
+    )  # fmt: skip
+    movie = simulate(params)
+    names = ("cancer", "death")
+    images = {
+        name: np.stack([movie.frame(name, t) for t in range(2)]) for name in names
+    }
+    masks = {"cancer": np.stack([movie.mask("cancer", t) for t in range(2)])}
+    table = correlated(images, masks, whole_frames((2, 250, 250)))
+    found = table.xs("image", level="region")
+    assert found["slope"].to_numpy() == pytest.approx(leakage, abs=0.01)
+    assert (found["pearson"] > 0.5).all() == (leakage > 0)

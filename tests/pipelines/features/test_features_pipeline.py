@@ -14,7 +14,7 @@ from cyto_kedro.core.errors import ConfigError
 from cyto_kedro.core.layout import Layout
 from cyto_kedro.pipelines.features import create_pipeline
 from cyto_kedro.pipelines.features.nodes import combine_features, select_tracks
-from cyto_kedro.pipelines.features.params import FeaturesParams
+from cyto_kedro.pipelines.features.params import COMBINED, FILTERED, FeaturesParams
 from tables import tracks_table
 
 CONF = Path(__file__).parents[3] / "conf" / "base"
@@ -110,3 +110,38 @@ def test_code_is_no_parameter():
     for wrong in ({"operation": "eval"}, {"operation": "ratio", "expression": "a / b"}):
         with pytest.raises(ValidationError):
             FeaturesParams.model_validate({"operations": [one | wrong]})
+
+
+def test_misspelt_tables_and_columns_are_found_before_a_run():
+    bound = {"name": "points", "max": 1}
+    good = [
+        bound | {"column": "mean_death"},  # of a channel, by its pattern
+        bound | {"table": "viability", "column": "alive_probability"},
+    ]
+    assert len(FeaturesParams.model_validate({"filters": good}).filters) == 2
+    for wrong, message in (
+        (bound | {"column": "area"}, "no column 'area'"),
+        (bound | {"table": "trakcs", "column": "frame"}, "no table 'trakcs'"),
+    ):
+        with pytest.raises(ValidationError, match=message):
+            FeaturesParams.model_validate({"filters": [wrong]})
+    good_side = {"table": "tcell.frame_counts", "column": "n_cells"}
+    for table, column in (
+        ("frame_counts", "n_cells"),
+        ("tcell.counts", "n_cells"),
+        ("tcell.frame_counts", "cells"),
+    ):
+        one = {"feature": "f", "operation": "ratio", "left": good_side}
+        one["right"] = {"table": table, "column": column}
+        with pytest.raises(ValidationError, match=r"<role>|no table|no column"):
+            FeaturesParams.model_validate({"operations": [one]})
+
+
+def test_tables_of_the_pipeline_are_those_that_parameters_may_name():
+    dying = pipeline_of(markers=DYE)
+    (select,) = dying.only_nodes("tcell.select").nodes
+    tables = {name.split(".")[1].split("@")[0] for name in select.inputs if "." in name}
+    assert tables == set(FILTERED)
+    (joined,) = dying.only_nodes("features.combine").nodes
+    tables = {name.split(".")[1].split("@")[0] for name in joined.inputs if "." in name}
+    assert tables == set(COMBINED)
