@@ -256,7 +256,7 @@ def prism_run(tmp_path, movies):
         CONTACT_RATES, {"time_min": [0.0], "contacts_per_effector": [0.5]}
     )
     data["tcell_cancer.contact_episodes"] = filled(EPISODES, {"dwell_min": [6.0]})
-    data["cancer.killers"] = filled(KILLERS, {"kills_hazard": [1.0, 0.0]})
+    data["cancer.killers@movie"] = filled(KILLERS, {"kills_hazard": [1.0, 0.0]})
     data["cancer.deaths@movie"] = filled(
         DEATHS,
         {

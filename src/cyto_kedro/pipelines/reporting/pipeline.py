@@ -145,11 +145,11 @@ def _target_inputs(target: str, attributed: bool) -> dict[str, str]:
     }
     if attributed:
         names = (
-            "killers",
             "hit_model",
             "attribution_chance",
             "sensitivity",
             "attribution_density",
         )
         found |= {f"{name}:{target}": f"{target}.{name}" for name in names}
+        found[f"killers:{target}"] = f"{target}.killers@movie"
     return found
