@@ -113,12 +113,9 @@ def test_one_cell_per_frame_does_not_make_roles_joinable(tables):
         made(single, "ratio", "tcell.tracks:mean_red", "cancer.tracks:mean_red")
 
 
-def test_names_are_given_once_and_operations_are_a_fixed_set(tables):
+def test_operations_are_a_fixed_set(tables):
     side = {"table": "tcell.tracks", "column": "mean_red"}
     one = {"feature": "f", "operation": "ratio", "left": side, "right": side}
-    twice = [Operation.model_validate(one)] * 2
-    with pytest.raises(ConfigError, match="Two features are called f"):
-        combine(tables, twice)
     with pytest.raises(ValidationError):
         Operation.model_validate(one | {"operation": "left ** right"})
     assert len(FEATURES.validate(combine(tables, []))) == 0

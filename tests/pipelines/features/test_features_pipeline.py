@@ -52,8 +52,11 @@ def test_the_shipped_examples_are_valid_too():
         "filters": yaml.safe_load("\n".join(filters)),
         "operations": yaml.safe_load("\n".join(lines[first : first + 4])),
     }
+    rise = next(k for k, line in enumerate(lines) if "death_dye_rise" in line)
+    chosen["gradients"] = yaml.safe_load("\n".join(lines[rise : rise + 3]))
     params = FeaturesParams.model_validate(chosen)
-    assert (len(params.filters), len(params.operations)) == (4, 1)
+    found = (params.filters, params.operations, params.gradients)
+    assert [len(part) for part in found] == [4, 1, 1]
 
 
 def test_nodes_follow_the_layout():
@@ -102,6 +105,21 @@ def test_operations_find_the_tables_by_role_and_name():
     pd.testing.assert_frame_equal(
         table, combine_features(options, **{"tcell.tracks": tracks()})
     )
+
+
+def test_gradients_stand_beside_operations_under_names_of_their_own():
+    side = {"table": "tcell.tracks", "column": "x_um"}
+    one = {"feature": "none", "operation": "difference", "left": side, "right": side}
+    rate = {"feature": "pace", "source": side, "window_frames": 3}
+    options = {"operations": [one], "gradients": [rate]}
+    table = combine_features(
+        FeaturesParams.model_validate(options), **{"tcell.tracks": tracks()}
+    )
+    assert table.groupby("feature").size().to_dict() == {"none": 3, "pace": 3}
+    with pytest.raises(ValidationError, match="two features are called none"):
+        FeaturesParams.model_validate(
+            options | {"gradients": [rate | {"feature": "none"}]}
+        )
 
 
 def test_code_is_no_parameter():

@@ -77,14 +77,6 @@ def combine(
     Raises:
         ConfigError: A table or column does not exist, or the tables cannot be joined.
     """
-    names = [operation.feature for operation in operations]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ConfigError(
-            f"Two features are called {', '.join(twice)}",
-            where=_WHERE,
-            fix="give each a name of its own",
-        )
     found = [_of(tables, operation) for operation in operations]
     filled = [table for table in found if len(table)]
     if not filled:
@@ -94,7 +86,7 @@ def combine(
 
 def _of(tables: Mapping[str, pd.DataFrame], operation: Operation) -> pd.DataFrame:
     left, right = operation.left, operation.right
-    sides = [_side(tables, operand) for operand in (left, right)]
+    sides = [operand_table(tables, operand) for operand in (left, right)]
     keys = _keys(sides, operation)
     joined = sides[0].merge(sides[1], on=keys, suffixes=("", "_right"))
     values = OPERATIONS[operation.operation](
@@ -121,12 +113,16 @@ def _either(joined: pd.DataFrame, name: str) -> pd.Series:
     return joined.get(name, blank)
 
 
-def _side(tables: Mapping[str, pd.DataFrame], operand: Operand) -> pd.DataFrame:
-    """Keys and values of one operand."""
+def operand_table(tables: Mapping[str, pd.DataFrame], operand: Operand) -> pd.DataFrame:
+    """Keys and ``value`` of one operand.
+
+    Raises:
+        ConfigError: The table or its column does not exist.
+    """
     if operand.table not in tables:
         raise ConfigError(
             f"There is no table '{operand.table}'",
-            where=_WHERE,
+            where="features",
             fix=f"name one of: {', '.join(tables)}",
         )
     table = tables[operand.table]
@@ -136,7 +132,7 @@ def _side(tables: Mapping[str, pd.DataFrame], operand: Operand) -> pd.DataFrame:
         numeric = table.select_dtypes(["number", "bool"]).columns
         raise ConfigError(
             f"'{operand.table}' has no numeric column '{operand.column}'",
-            where=_WHERE,
+            where="features",
             fix=f"name one of: {', '.join(map(str, numeric))}",
         )
     keys = [n for n in ("frame", "track_id", "label", "time_min") if n in table]

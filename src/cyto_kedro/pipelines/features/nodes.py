@@ -10,6 +10,7 @@ from cyto_kedro.core.calibration import Calibration
 from cyto_kedro.core.errors import ConfigError
 from cyto_kedro.methods.features.capacity import delayed_viability, killing_capacity
 from cyto_kedro.methods.features.channel_correlation import channel_correlation
+from cyto_kedro.methods.features.gradients import gradient_table
 from cyto_kedro.methods.features.operations import combine
 from cyto_kedro.methods.features.selection import select
 from cyto_kedro.pipelines.features.params import FeaturesParams
@@ -47,16 +48,19 @@ def select_tracks(
 
 
 def combine_features(options: FeaturesParams, **tables: pd.DataFrame) -> pd.DataFrame:
-    """New features from pairs of columns of the movie's tables.
+    """New features from columns of the movie's tables.
 
     Args:
-        options: The operations.
+        options: The operations and gradients.
         tables: Tables by ``<role>.<table>``.
 
     Returns:
         Table FEATURES.
     """
-    return combine(tables, options.operations)
+    parts = [combine(tables, options.operations)]
+    parts += [gradient_table(tables, wanted) for wanted in options.gradients]
+    filled = [part for part in parts if len(part)]
+    return pd.concat(filled, ignore_index=True) if filled else parts[0]
 
 
 def correlate_channels(

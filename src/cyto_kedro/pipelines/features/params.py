@@ -11,6 +11,7 @@ from cyto_kedro.core import schemas
 from cyto_kedro.core.params import Params
 from cyto_kedro.core.table import TableSpec
 from cyto_kedro.methods.features.capacity import CapacityOptions
+from cyto_kedro.methods.features.gradients import Gradient
 from cyto_kedro.methods.features.operations import Operation
 from cyto_kedro.methods.features.selection import FillGaps, Step
 
@@ -35,6 +36,9 @@ class FeaturesParams(Params):
     operations: tuple[Operation, ...] = Field(
         default=(), description="features made of two columns"
     )
+    gradients: tuple[Gradient, ...] = Field(
+        default=(), description="rates of change along tracks"
+    )
     capacity: CapacityOptions = Field(
         default_factory=CapacityOptions,
         description="killing capacity over time, and viability after contact",
@@ -46,15 +50,24 @@ class FeaturesParams(Params):
         for step in self.filters:
             if not isinstance(step, FillGaps):
                 _check(step.table, step.column, FILTERED)
-        for operation in self.operations:
-            for operand in (operation.left, operation.right):
-                role, dot, table = operand.table.partition(".")
-                if not (role and dot):
-                    raise ValueError(
-                        f"table '{operand.table}': write <role>.<table>, such as "
-                        "tcell.tracks"
-                    )
-                _check(table, operand.column, COMBINED)
+        sides = [s for made in self.operations for s in (made.left, made.right)]
+        for operand in [*sides, *(gradient.source for gradient in self.gradients)]:
+            role, dot, table = operand.table.partition(".")
+            if not (role and dot):
+                raise ValueError(
+                    f"table '{operand.table}': write <role>.<table>, such as "
+                    "tcell.tracks"
+                )
+            _check(table, operand.column, COMBINED)
+        return self
+
+    @model_validator(mode="after")
+    def _names_are_distinct(self) -> Self:
+        names = [operation.feature for operation in self.operations]
+        names += [gradient.feature for gradient in self.gradients]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"two features are called {', '.join(twice)}")
         return self
 
 
