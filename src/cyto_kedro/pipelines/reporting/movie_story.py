@@ -56,14 +56,14 @@ _PARTS: dict[str, dict[str, tuple[str, bool]]] = {
             False,
         ),
         "paths": ("Paths of all cells from a common origin", False),
-        "networks": (
-            "Neighbours (thin lines) and contacts (thick lines) at three times",
-            True,
-        ),
         "mixing": (
             "How often cell types are neighbours (dot), against roles dealt at random "
             "(bar: 95 %)",
             False,
+        ),
+        "networks": (
+            "Neighbours (thin lines) and contacts (thick lines) at three times",
+            True,
         ),
         "crowding": ("Cells per area over the movie", True),
     },
