@@ -12,6 +12,7 @@ from kedro.framework.startup import ProjectMetadata
 from kedro.validation.exceptions import ParameterValidationError
 
 from cyto_kedro.cli import housekeeping, lifecycle
+from cyto_kedro.cli.doctor_command import doctor
 from cyto_kedro.cli.events_command import events_group
 from cyto_kedro.cli.export_command import export_command
 from cyto_kedro.cli.init_command import init
@@ -236,7 +237,7 @@ def collect(
         ctx.exit(judging.CODES[report["verdict"]])
 
 
-for _command in (*lifecycle.COMMANDS, *housekeeping.COMMANDS):
+for _command in (*lifecycle.COMMANDS, *housekeeping.COMMANDS, doctor):
     cyto.add_command(_command)
 
 

@@ -64,7 +64,7 @@ class PreflightHooks:
             return
         loader: Any = self._context.config_loader
         layout, movies = loader.layout, loader.movies()
-        used, inactive = _used_parameters()
+        used, inactive = used_parameters()
         check_parameters(loader["parameters"], used, inactive)
         check_catalog(pipeline, catalog)
         check_results_of_this_run(pipeline, catalog, layout)
@@ -116,8 +116,8 @@ def _unused(values: Mapping[str, Any], used: set[str], prefix: str) -> Iterable[
             yield name
 
 
-def _used_parameters() -> tuple[set[str], set[str]]:
-    """Parameters that some node reads, and pipelines that have no node."""
+def used_parameters() -> tuple[set[str], set[str]]:
+    """Names of parameters that some node reads, and of pipelines without nodes."""
     from kedro.framework.project import pipelines
 
     pipelines.set_requested(None)

@@ -35,6 +35,7 @@ __all__ = [
     "ExitStatus",
     "Resources",
     "check",
+    "check_files",
     "command",
     "end",
     "exit_status",
@@ -84,7 +85,7 @@ def check(container: Container, *, project: Path) -> None:
     """
     if container.bare:
         return
-    _check_files(container, project)
+    check_files(container, project)
     argv = list(_ASK)
     name = f"cyto-check-{os.getpid()}-{os.urandom(3).hex()}"
     line = command(
@@ -127,7 +128,12 @@ def image_id(container: Container) -> str | None:
     return done.stdout.strip() or None
 
 
-def _check_files(container: Container, project: Path) -> None:
+def check_files(container: Container, project: Path) -> None:
+    """Whether engine, image file and binds are there; nothing is started.
+
+    Raises:
+        ConfigError: Names what is missing.
+    """
     if container.engine != "kubernetes" and not shutil.which(container.engine):
         raise ConfigError(
             f"{container.engine} is not installed on this machine, or not in PATH",

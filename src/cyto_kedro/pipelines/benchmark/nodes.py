@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import asdict
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 from kedro.pipeline import Pipeline
@@ -24,9 +24,6 @@ from cyto_kedro.pipelines.benchmark.params import BenchmarkParams
 from cyto_kedro.pipelines.benchmark.text import analysis_text, scaling_figures
 from cyto_kedro.runners.launch import Launcher
 from cyto_kedro.runners.trials import Trial
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 logger = logging.getLogger(__name__)
 
@@ -137,7 +134,7 @@ def show(
     fits: pd.DataFrame,
     timed: pd.DataFrame,
     report: dict[str, Any],
-) -> tuple[dict[str, Figure], str]:
+) -> tuple[dict[str, Any], str]:
     """Speedup and efficiency of each stage as figures, and all of it in words."""
     return scaling_figures(scaling, fits), analysis_text(scaling, fits, timed, report)
 

@@ -197,6 +197,19 @@ def read_config(values: dict[str, Any], given: dict[str, Any]) -> SlurmConfig:
     return SlurmConfig.read(values | given)
 
 
+def plan_of(node: Node, gpu: bool, config: SlurmConfig) -> NodePlan:
+    """What a node asks for by ``slurm.yml``.
+
+    Args:
+        node: The node.
+        gpu: Whether its chosen method wants a GPU.
+        config: Content of ``slurm.yml``.
+    """
+    # A node that wants a GPU is looked up by that before anything else it is.
+    tags = {"gpu"} if gpu and "tag:gpu" in config.nodes else node.tags
+    return resolve(config, node.name, tags, node.namespace)
+
+
 def _placement(
     node: Node,
     catalog: Any,
@@ -205,9 +218,7 @@ def _placement(
     limits: Any,
 ) -> Placement:
     gpu = wants_gpu(node, catalog)
-    # A node that wants a GPU is looked up by that before anything else it is.
-    tags = {"gpu"} if gpu and "tag:gpu" in config.nodes else node.tags
-    plan: NodePlan = resolve(config, node.name, tags, node.namespace)
+    plan = plan_of(node, gpu, config)
     driven = plan.where == _DRIVER or DRIVER in node.tags
     if not driven:
         check_plan(config, plan, limits)
