@@ -62,7 +62,7 @@ def rate_table(
         well, donor = clusters(units, group.movies)
         per_well = np.zeros((len(donor), totals.shape[1]))
         np.add.at(per_well, well, totals)
-        rows = _rows(per_well, donor, design)
+        rows = pooled_rates(per_well, donor, design)
         rows.insert(0, "n_effectors", sum(counts[m] for m in group.movies))
         rows = rows.assign(
             group=group.name,
@@ -76,7 +76,16 @@ def rate_table(
     return pd.concat(tables[1:] or tables, ignore_index=True)
 
 
-def _rows(per_well: np.ndarray, donor: np.ndarray, design: Design) -> pd.DataFrame:
+def pooled_rates(
+    per_well: np.ndarray, donor: np.ndarray, design: Design
+) -> pd.DataFrame:
+    """Rates of several wells together, one row per rule.
+
+    Args:
+        per_well: (W, 5) kills by each of ``RULES``, minutes in view, in contact.
+        donor: (W,) donor number of each well.
+        design: Confidence, number of resamples, seed.
+    """
     random = np.random.default_rng(design.seed)
     resampled = cluster_weights(donor, design.n_bootstrap, random) @ per_well
     dof = degrees_of_freedom(donor)
