@@ -10,15 +10,28 @@ from cyto_kedro.core.calibration import Calibration
 from cyto_kedro.core.schemas import (
     ATTRIBUTION_CHANCE,
     ATTRIBUTION_DENSITY,
+    COMPARISONS,
+    COMPETING_RISKS,
     CONTACT_MOTION,
     DENSITY,
+    FIRST_KILL,
+    KILL_DISTRIBUTION,
     KILLERS,
     KILLS,
+    LYSIS,
     NETWORK_MIXING,
+    RATES,
     SENSITIVITY,
+    SUPERPLOT,
 )
 from cyto_kedro.methods.reporting.kills import hit_words
-from cyto_kedro.pipelines.reporting import killing_charts, motion_charts, superplots
+from cyto_kedro.pipelines.reporting import (
+    killing_charts,
+    motion_charts,
+    population_charts,
+    superplots,
+)
+from cyto_kedro.pipelines.reporting.comparison_table import comparison_tables
 from cyto_kedro.pipelines.reporting.style import contrast
 from tables import filled
 
@@ -146,3 +159,106 @@ def test_contrast_ignores_what_lies_outside_the_image():
     inside = blank > 0
     assert contrast(blank, inside) == pytest.approx(contrast(plane), rel=0.02)
     assert contrast(blank, np.zeros_like(inside)) == (0, 1)
+
+
+def groups_table(spec, **columns):
+    base = {"group": ["killing", "control"], "level": "condition"}
+    return filled(spec, base | columns)
+
+
+def test_roles_are_drawn_apart():
+    table = filled(
+        SUPERPLOT,
+        {
+            "role": ["cancer", "cancer", "stroma"],
+            "effector": [None, "tcell", None],
+            "level": "well",
+            "value": [1.0, 2.0, 3.0],
+        },
+    )
+    parts = population_charts.split(table)
+    assert sorted(parts) == ["cancer", "stroma", "tcell_cancer"]
+    assert parts["tcell_cancer"]["value"].tolist() == [2.0]
+    assert population_charts.split(SUPERPLOT.empty()) == {}
+
+
+def test_conditions_are_shown_and_movies_only_without_any():
+    table = filled(LYSIS, {"group": ["m1", "a"], "level": ["movie", "condition"]})
+    assert population_charts.of_conditions(table)["group"].tolist() == ["a"]
+    movies = table.iloc[:1]
+    assert population_charts.of_conditions(movies)["group"].tolist() == ["m1"]
+
+
+def test_incidence_starts_at_nothing_and_ends_at_its_value():
+    table = groups_table(
+        COMPETING_RISKS,
+        outcome="died",
+        time_min=[10.0, 20.0],
+        n_events=1,
+        incidence=[0.25, 0.5],
+    )
+    first, second = population_charts.fates(table).axes
+    assert first.get_title(loc="left") == "killing"
+    assert first.lines[0].get_ydata().tolist() == [0, 25]
+    assert second.lines[0].get_ydata().tolist() == [0, 50]
+
+
+def test_a_well_is_a_point_and_its_group_says_how_many():
+    table = filled(
+        SUPERPLOT,
+        {
+            "level": "well",
+            "group": ["a", "a", "b"],
+            "donor": ["D1", "D2", "D1"],
+            "outcome": "rmst",
+            "unit": "min",
+            "value": [90.0, 100.0, 110.0],
+        },
+    )
+    axes = population_charts.wells(table).axes[0]
+    ticks = [tick.get_text() for tick in axes.get_xticklabels()]
+    assert ticks == ["a\nn = 2", "b\nn = 1"]
+    assert axes.get_title(loc="left") == "rmst (min)"
+    shapes = {line.get_marker() for line in axes.lines if line.get_marker() != "None"}
+    assert len(shapes) == 2, "one per donor"
+
+
+@pytest.mark.parametrize("name", sorted(population_charts.CHARTS))
+def test_an_empty_table_of_groups_is_said_to_be_empty(name):
+    specs = {
+        "competing_risks": COMPETING_RISKS,
+        "lysis": LYSIS,
+        "rates": RATES,
+        "kill_distribution": KILL_DISTRIBUTION,
+        "first_kill": FIRST_KILL,
+        "superplot": SUPERPLOT,
+    }
+    drawn = population_charts.CHARTS[name](specs[name].empty())
+    assert any(axes.texts for axes in drawn.axes)
+
+
+def test_effect_sizes_are_listed_with_their_intervals():
+    table = filled(
+        COMPARISONS,
+        {
+            "role": "cancer",
+            "effector": [None],
+            "outcome": "died_in_field",
+            "group_a": "killing",
+            "group_b": "control",
+            "unit": "well",
+            "n_wells_a": [4],
+            "n_wells_b": [3],
+            "difference": [-0.4],
+            "difference_low": [-0.5],
+            "difference_high": [-0.3],
+            "p_value": [0.03],
+        },
+    )
+    (listed,) = comparison_tables(table)
+    row = dict(zip(listed.columns, listed.rows[0], strict=True))
+    assert row["outcome"] == "died in field" and row["groups"] == "control - killing"
+    assert row["n"] == "3 - 4 wells"
+    assert row["difference (95 %)"] == "-0.4 (-0.5 to -0.3)"
+    assert row["p"] == "0.03" and row["p (Holm)"] == "–"
+    assert comparison_tables(COMPARISONS.empty()) == []

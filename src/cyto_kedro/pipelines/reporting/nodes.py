@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 import pandas as pd
 
 from cyto_kedro.core.calibration import Calibration
 from cyto_kedro.methods.killing.sensitivity import stability
-from cyto_kedro.methods.reporting import prism
 from cyto_kedro.methods.reporting.checks import check_movie
 from cyto_kedro.methods.reporting.kills import hit_words
 from cyto_kedro.pipelines.networks.params import NetworksParams
-from cyto_kedro.pipelines.reporting import (
-    charts,
-    killing_charts,
-    motion_charts,
-    superplots,
-)
-from cyto_kedro.pipelines.reporting.comparison import survival_curves
+from cyto_kedro.pipelines.reporting import charts, killing_charts, motion_charts
+from cyto_kedro.pipelines.reporting.experiment_story import RunData
 from cyto_kedro.pipelines.reporting.figure_data import (
     as_csv,
     kill_tables,
@@ -27,7 +20,7 @@ from cyto_kedro.pipelines.reporting.figure_data import (
 )
 from cyto_kedro.pipelines.reporting.network_charts import snapshots
 from cyto_kedro.pipelines.reporting.params import ReportingParams
-from cyto_kedro.pipelines.reporting.story import RunData, compose_page
+from cyto_kedro.pipelines.reporting.story import compose_page
 from cyto_kedro.pipelines.reporting.strip import movie_strip
 from cyto_kedro.pipelines.reporting.style import role_colours
 
@@ -66,7 +59,7 @@ def draw_movie(
         Figures by name; CSV text by name.
     """
     colours = role_colours(data["kinds"])
-    parts = {name: _each(data, name) for name in _PARTS}
+    parts = {name: each_of(data, name) for name in _PARTS}
     figures = {
         "strip": movie_strip(
             calibration,
@@ -131,7 +124,7 @@ _PARTS = (
 )
 
 
-def _each(data: dict[str, Any], what: str) -> dict[str, Any]:
+def each_of(data: dict[str, Any], what: str) -> dict[str, Any]:
     start = f"{what}:"
     return {k[len(start) :]: v for k, v in data.items() if k.startswith(start)}
 
@@ -160,83 +153,6 @@ def _draw_kills(
     return figures, tables
 
 
-def draw_experiment(
-    conditions: pd.DataFrame,
-    survival: pd.DataFrame,
-    comparison: dict[str, Any],
-    tables_of: dict[str, dict[str, str]],
-    *deaths: dict[str, pd.DataFrame],
-    targets: tuple[str, ...],
-    roles: tuple[str, ...],
-) -> tuple[dict[str, Any], dict[str, str]]:
-    """Figures that compare the movies, and the numbers behind them.
-
-    Args:
-        conditions: The experiment sheet.
-        survival: Table SURVIVAL.
-        comparison: Comparison of the conditions, per target role.
-        tables_of: CSV text behind the figures of each movie; holds the tracks.
-        deaths: For each target role: table DEATHS of every movie.
-        targets: Target roles in the order of ``deaths``.
-        roles: All roles.
-
-    Returns:
-        Figures by name; CSV text by name.
-    """
-    figures, tables = _superplots(conditions, comparison["group_by"], tables_of, roles)
-    for role, by_movie in zip(targets, deaths, strict=True):
-        groups = comparison["roles"][role]["groups"]
-        levels = {g["level"] for g in groups} - {"movie"}
-        names = [g["group"] for g in groups if not levels or g["level"] in levels]
-        figures[f"survival_{role}"] = survival_curves(survival, names, role)
-        tables[f"survival_{role}_curves"] = prism.survival_curves(survival, role, names)
-        group_of = _group_of(list(by_movie), conditions, comparison["group_by"])
-        tables[f"survival_{role}_cells"] = prism.survival_cells(by_movie, group_of)
-    return figures, as_csv(tables)
-
-
-def _group_of(
-    movies: list[str], conditions: pd.DataFrame, column: str
-) -> dict[str, str]:
-    """The group of each movie; each its own where the sheet names none."""
-    if column not in conditions:
-        return {movie: movie for movie in movies}
-    known = conditions.set_index("movie")[column]
-    return {movie: str(known[movie]) for movie in movies}
-
-
-def _superplots(
-    conditions: pd.DataFrame,
-    group_by: str,
-    tables_of: dict[str, dict[str, str]],
-    roles: tuple[str, ...],
-) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
-    """Cells and replicates of each role by group; a movie is a replicate."""
-    figures, tables = {}, {}
-    group_of = _group_of(list(tables_of), conditions, group_by)
-    wanted = {f"tracks_{role}": superplots.MEASURES for role in roles}
-    wanted |= {f"killers_{role}": superplots.KILLS for role in roles}
-    for name, measures in wanted.items():
-        parts = [
-            pd.read_csv(io.StringIO(texts[name])).assign(
-                group=group_of[movie], replicate=movie
-            )
-            for movie, texts in tables_of.items()
-            if name in texts
-        ]
-        parts = [part for part in parts if len(part)]
-        if not parts:
-            continue
-        cells = pd.concat(parts, ignore_index=True)
-        what, _, role = name.partition("_")
-        title = {"tracks": f"{role} cells", "killers": f"Killers of {role}"}[what]
-        figures[f"superplot_{name}"] = superplots.superplot(cells, measures, title)
-        tables[f"superplot_{name}_cells"] = cells
-        means = superplots.replicate_means(cells, measures)
-        tables[f"superplot_{name}_replicates"] = means
-    return figures, tables
-
-
 def compose_report(
     options: ReportingParams,
     run_metadata: dict[str, Any],
@@ -255,9 +171,9 @@ def compose_report(
         summaries: Summary of each movie.
         figures: Figures of each movie by name and format.
         tables: CSV text behind them, of each movie by name.
-        killing: With a death marker: ``comparison``, ``kills``, ``cards``,
-            ``experiment_figures`` and ``experiment_tables``
-            (:class:`~cyto_kedro.pipelines.reporting.story.RunData`).
+        killing: With a death marker: ``comparison``, ``comparisons``, ``kills``,
+            ``cards``, ``experiment_figures`` and ``experiment_tables``
+            (:class:`~cyto_kedro.pipelines.reporting.experiment_story.RunData`).
     """
     from cyto_kedro.pipelines.reporting.page import render
 

@@ -11,11 +11,9 @@ from kedro.pipeline import Node, Pipeline
 from cyto_kedro.core.layout import Layout
 from cyto_kedro.core.tags import EXPERIMENT
 from cyto_kedro.pipelines.reporting.evidence_node import draw_evidence
-from cyto_kedro.pipelines.reporting.nodes import (
-    compose_report,
-    draw_experiment,
-    draw_movie,
-)
+from cyto_kedro.pipelines.reporting.experiment_node import draw_experiment
+from cyto_kedro.pipelines.reporting.nodes import compose_report, draw_movie
+from cyto_kedro.pipelines.reporting.population_charts import CHARTS
 
 
 def create_pipeline(layout: Layout) -> Pipeline:
@@ -46,6 +44,7 @@ def create_pipeline(layout: Layout) -> Pipeline:
             "cards": "evidence_cards@all",
             "experiment_figures": "experiment_figures",
             "experiment_tables": "experiment_figure_data",
+            "comparisons": "comparisons",
         }
         nodes += _killing_nodes(layout, kinds)
     nodes.append(
@@ -66,7 +65,7 @@ def _bound(function: Callable[..., Any], **fixed: Any) -> Callable[..., Any]:
 
 
 def _killing_nodes(layout: Layout, kinds: dict[str, str]) -> list[Node]:
-    deaths = [f"{target}.deaths@all" for target in layout.targets]
+    deaths = {f"deaths:{role}": f"{role}.deaths@all" for role in layout.targets}
     return [
         Node(
             _bound(draw_evidence, kinds=kinds),
@@ -76,12 +75,26 @@ def _killing_nodes(layout: Layout, kinds: dict[str, str]) -> list[Node]:
         ),
         Node(
             _bound(draw_experiment, targets=layout.targets, roles=tuple(layout.roles)),
-            ["conditions", "survival", "comparison", "figure_data@all", *deaths],
+            {
+                "conditions": "conditions",
+                "survival": "survival",
+                "comparison": "comparison",
+                "tables_of": "figure_data@all",
+            }
+            | deaths
+            | _compared(layout),
             ["experiment_figures", "experiment_figure_data"],
             name="draw_experiment",
             tags=EXPERIMENT,
         ),
     ]
+
+
+def _compared(layout: Layout) -> dict[str, str]:
+    """Tables of the experiment that are drawn."""
+    of_killers = ("rates", "kill_distribution", "first_kill")
+    drawn = [n for n in CHARTS if layout.effectors or n not in of_killers]
+    return {f"table:{name}": name for name in drawn}
 
 
 def _evidence_inputs(layout: Layout) -> dict[str, str]:

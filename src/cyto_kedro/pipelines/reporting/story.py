@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 import yaml
 
+from cyto_kedro.pipelines.reporting.experiment_story import RunData, experiment_blocks
 from cyto_kedro.pipelines.reporting.methods_text import methods_text, references
 from cyto_kedro.pipelines.reporting.movie_story import (
     MovieData,
@@ -17,21 +17,13 @@ from cyto_kedro.pipelines.reporting.movie_story import (
     movie_facts,
 )
 from cyto_kedro.pipelines.reporting.page import (
-    Block,
     Download,
     HtmlTable,
     MovieSection,
     Page,
-    Picture,
 )
 from cyto_kedro.pipelines.reporting.params import ReportingParams
-from cyto_kedro.pipelines.reporting.wording import (
-    p_value,
-    percent,
-    plural,
-    shown,
-    text_of,
-)
+from cyto_kedro.pipelines.reporting.wording import plural, shown, text_of
 
 _FILES = [
     ("experiment_results.csv", "one row per cell per frame, all movies, conditions"),
@@ -47,40 +39,6 @@ _FILES = [
     ("figure_data/, <movie>/figure_data/", "the numbers behind each figure"),
     ("provenance_manifest.json", "hash of every input and output"),
 ]
-# Order, alternative text of the experiment's figures; <name>_<role>.
-_FIGURES = {
-    "survival": "Kaplan-Meier survival of {role} cells with bands and cells at risk",
-    "superplot": "{role}: cells (small dots) and means of movies (large) by group",
-}
-
-
-@dataclass(frozen=True)
-class RunData:
-    """What a run left, movie by movie where it says so.
-
-    Attributes:
-        run: Content of ``run_metadata.json``.
-        conditions: The experiment sheet.
-        summaries: Summary of each movie.
-        figures: Figures of each movie by name and format.
-        tables: CSV text behind them, of each movie by name.
-        experiment_figures: Figures of the experiment by name and format.
-        experiment_tables: CSV text behind them.
-        comparison: Comparison of the conditions, per target role.
-        kills: Table KILLS of each movie.
-        cards: Evidence cards of each movie as SVG by name.
-    """
-
-    run: dict[str, Any]
-    conditions: pd.DataFrame
-    summaries: dict[str, dict[str, Any]]
-    figures: dict[str, dict[str, dict[str, bytes]]] = field(default_factory=dict)
-    tables: dict[str, dict[str, str]] = field(default_factory=dict)
-    experiment_figures: dict[str, dict[str, bytes]] = field(default_factory=dict)
-    experiment_tables: dict[str, str] = field(default_factory=dict)
-    comparison: dict[str, Any] | None = None
-    kills: dict[str, pd.DataFrame] = field(default_factory=dict)
-    cards: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 def compose_page(options: ReportingParams, data: RunData) -> Page:
@@ -104,7 +62,7 @@ def compose_page(options: ReportingParams, data: RunData) -> Page:
         ],
         warnings=[(m, text) for m, s in summaries.items() for text in s["warnings"]],
         overview=_overview(by_movie, summaries),
-        blocks=_experiment_blocks(data),
+        blocks=experiment_blocks(data),
         movies=[
             MovieSection(
                 movie=movie,
@@ -148,57 +106,6 @@ def _left_out(in_full: int, count: int) -> str:
         f"The first {in_full} of {count} movies are shown in full; figures, tables and "
         "evidence cards of the others lie in their folders."
     )
-
-
-def _experiment_blocks(data: RunData) -> list[Block]:
-    """Survival and what else compares the movies, those without content left out."""
-    comparison = data.comparison or {"roles": {}, "notes": []}
-    survival = Block(
-        "Survival of the targets",
-        texts=[f["statement"] for f in comparison["roles"].values()]
-        + list(comparison["notes"]),
-        facts=_comparison_facts(data.comparison),
-        pictures=_experiment_pictures("survival", data),
-    )
-    plots = Block(
-        "Cells and replicates",
-        texts=[
-            "A replicate is a movie. Test the means of replicates, which each figure's "
-            "CSV holds; cells of one movie are not independent."
-        ],
-        pictures=_experiment_pictures("superplot", data),
-    )
-    return [block for block in (survival, plots) if block.pictures]
-
-
-def _experiment_pictures(stem: str, data: RunData) -> list[Picture]:
-    pictures = []
-    for name, formats in data.experiment_figures.items():
-        if not name.startswith(f"{stem}_"):
-            continue
-        role = name[len(stem) + 1 :]
-        tables = tuple(
-            Download.csv(key, text, f"CSV {key.removeprefix(name)[1:] or role}")
-            for key, text in data.experiment_tables.items()
-            if key.startswith(f"{name}_")
-        )
-        shown = role.replace("_", " of ")
-        alt = _FIGURES[stem].format(role=shown) + _deaths_by_group(data, role) + "."
-        wide = stem == "survival" or "tracks" in role
-        pictures.append(Picture(name, alt, formats["svg"], "svg", wide, tables))
-    return pictures
-
-
-def _deaths_by_group(data: RunData, role: str) -> str:
-    found = (data.comparison or {"roles": {}})["roles"].get(role)
-    if found is None:
-        return ""
-    parts = [
-        f"{plural(g['n_deaths'], 'death')} in {g['group']}"
-        for g in found["groups"]
-        if g["level"] != "movie"
-    ]
-    return f": {', '.join(parts)}" if parts else ""
 
 
 def _headline(
@@ -249,30 +156,6 @@ def _overview(
         rows.append([movie, *values, frames, *tracks, ", ".join(died) or "–", warnings])
     text = pd.DataFrame(rows, columns=columns).to_csv(index=False)
     return HtmlTable("All movies", columns, rows, (Download.csv("movies", text),))
-
-
-def _comparison_facts(comparison: dict[str, Any] | None) -> list[tuple[str, str]]:
-    if comparison is None:
-        return []
-    facts: list[tuple[str, str]] = []
-    for role, found in comparison["roles"].items():
-        horizon = text_of(found["horizon_min"])
-        for group in found["groups"]:
-            if group["level"] == "movie":
-                continue
-            name = f"{role}, {group['group']}"
-            alive = group["survival_at_horizon"]
-            facts.append((f"{name}: alive at {horizon} min", percent(alive)))
-            mean = text_of(group["rmst_min"])
-            facts.append((f"{name}: mean survival to then", f"{mean} min"))
-            if group["specific_lysis_percent"] is not None:
-                lysis = f"{group['specific_lysis_percent']:.0f} %"
-                facts.append((f"{name}: specific lysis", lysis))
-        if found["test"] is not None:
-            test = found["test"]
-            facts.append((f"{role}: log-rank over cells", p_value(test["p_cells"])))
-            facts.append((f"{role}: permuting movies", p_value(test["p_movies"])))
-    return facts
 
 
 def _roles(summaries: dict[str, dict[str, Any]]) -> list[str]:
