@@ -20,13 +20,14 @@ import yaml
 from kedro.framework.project import configure_project
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
+from pipeline_pages import pipeline_pages
 
-from cyto_kedro.config import BENCHMARK, CytoConfigLoader
+from cyto_kedro.config import CytoConfigLoader
 from cyto_kedro.core import scaling, schemas
 from cyto_kedro.core.layout import Layout
 from cyto_kedro.core.params import Params
 from cyto_kedro.core.table import Col, TableSpec
-from cyto_kedro.pipeline_registry import CATEGORIES, pipelines_of
+from cyto_kedro.pipeline_registry import pipelines_of
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 FOLDER = REPOSITORY / "docs" / "reference"
@@ -44,9 +45,9 @@ def pages() -> dict[str, str]:
     found = {
         "parameters.md": parameters_page(pipelines, layout),
         "tables.md": tables_page(),
-        "pipelines.md": pipelines_page(layout),
         "commands.md": commands_page(),
     }
+    found |= pipeline_pages(layout, typed_parameters(pipelines, layout))
     for spec in table_specs():
         text = json.dumps(json_schema(spec), indent=1, ensure_ascii=False)
         found[f"schemas/{spec.name}.json"] = text + "\n"
@@ -279,37 +280,6 @@ def json_schema(spec: TableSpec) -> Schema:
             "additionalProperties": spec.open,
         },
     }
-
-
-# -- pipelines ------------------------------------------------------------------------
-
-
-def pipelines_page(layout: Layout) -> str:
-    """Every node with what it reads and makes, for the bundled example's layout."""
-    text = (
-        "# Pipelines\n\nThe nodes of each category, as the bundled example has them: "
-    )
-    text += "`tcell` and `cancer` are its roles, `death` its marker. `kedro viz` draws "
-    text += (
-        "the same. A pipeline run by name brings along what it needs from others.\n\n"
-    )
-    for name in (*CATEGORIES, BENCHMARK):
-        module = import_module(f"cyto_kedro.pipelines.{name}")
-        pipeline = Pipeline(module.create_pipeline(layout))
-        text += f"## {name}\n\n{_first_line(module)}\n\n"
-        lines = ["| node | does | reads | makes |", "|---|---|---|---|"]
-        for node in pipeline.nodes:
-            reads = ", ".join(f"`{name}`" for name in dict.fromkeys(node.inputs))
-            makes = ", ".join(f"`{name}`" for name in node.outputs)
-            about = _first_line(inspect.unwrap(node.func))
-            lines.append(f"| `{node.name}` | {about} | {reads} | {makes} |")
-        text += "\n".join(lines) + "\n\n"
-    return text.rstrip() + "\n"
-
-
-def _first_line(thing: Any) -> str:
-    first = (inspect.getdoc(thing) or "").partition("\n\n")[0]
-    return " ".join(first.replace("``", "`").split()).replace("|", "\\|")
 
 
 # -- commands -------------------------------------------------------------------------

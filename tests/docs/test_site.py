@@ -43,6 +43,19 @@ def _keys(value: object) -> set[str]:
     return own.union(*(_keys(item) for item in value.values()))
 
 
+def test_every_pipeline_has_a_page_with_its_nodes_and_where_results_go():
+    folder = REPOSITORY / "docs" / "reference" / "pipelines"
+    pages = {path.stem: path.read_text("utf-8") for path in folder.glob("*.md")}
+    assert {"ingest", "segmentation", "killing", "benchmark"} <= set(pages)
+    assert "| `cancer.segment` |" in pages["segmentation"]
+    row = next(
+        line for line in pages["killing"].splitlines() if "| `survival` |" in line
+    )
+    assert "| output |" in row and "survival.parquet" in row and "reporting.md" in row
+    labels = "| `cancer.labels` | scratch |"
+    assert labels in pages["segmentation"]
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The built site."""
