@@ -63,7 +63,8 @@ def test_movies_and_conditions_have_their_curves_and_numbers():
     assert groups["killing"]["n_movies"] == 2 and groups["killing"]["n_deaths"] == 7
     assert groups["killing"]["rmst_resampled"] == "wells"
     assert groups["a1"]["rmst_resampled"] == "cells"
-    assert "killing: 2 movie(s), 16 cells at risk, 7 deaths" in summary["statement"]
+    assert summary["statement"].count("2 movie(s) of 2 donor(s)") == 2
+    assert "16 cells at risk, 7 deaths" in summary["statement"]
     assert "these movies only" in summary["statement"]
 
 
@@ -81,6 +82,32 @@ def test_specific_lysis_is_taken_at_the_last_time_all_groups_reach():
 def test_a_control_may_be_flagged_in_any_usual_way(flags):
     _, summary = _run(sheet=SHEET.assign(control=flags))
     assert summary["groups"][-1]["specific_lysis_percent"] == pytest.approx(0, abs=1e-9)
+
+
+def test_fields_of_one_well_are_permuted_together():
+    sheet = SHEET.assign(well=["w1", "w1", "w1", "w1"])
+    sheet["donor"] = "d1"
+    _, summary = _run(sheet=sheet)
+    test = summary["test"]
+    assert test["n_movies"] == [2, 2] and test["n_wells"] == [1, 1]
+    # Two wells: any labelling is as extreme as the other.
+    assert test["p_movies"] == 1.0
+    assert "2 movie(s) of 1 well(s) of 1 donor(s)" in summary["statement"]
+    assert {g["rmst_resampled"] for g in summary["groups"]} == {"cells"}
+
+
+def test_curves_have_a_band_and_bounds_over_wells():
+    table, _ = _run()
+    by_group = table.groupby("group")
+    both = table["band_low"].notna()
+    assert both.any()
+    assert (table["band_low"] <= table["ci_low"] + 1e-12)[both].all()
+    assert (table["band_high"] >= table["ci_high"] - 1e-12)[both].all()
+    assert by_group["wells_low"].count()[["a1", "a2", "b1", "b2"]].sum() == 0
+    wells = table[table["group"] == "killing"]
+    assert (wells["wells_low"] <= wells["survival"]).all()
+    assert (wells["wells_high"] >= wells["survival"]).all()
+    assert (wells["wells_low"] < wells["survival"]).any()
 
 
 def test_both_levels_are_tested_and_the_movies_say_less():

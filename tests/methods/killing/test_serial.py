@@ -51,7 +51,7 @@ def test_gini_of_one_killer_and_of_equals():
 def test_equal_effectors_kill_in_proportion_to_their_time_within_their_movie():
     kills = np.array([3, 0, 0, 9, 0])
     weight, movie = np.array([1.0, 1.0, 2.0, 1.0, 3.0]), np.array([0, 0, 0, 1, 1])
-    drawn = equal_effectors(kills, weight, movie, 20_000, 1)
+    drawn = equal_effectors(kills, weight, movie, 20_000, np.random.default_rng(1))
     assert (drawn[:, :3].sum(axis=1) == 3).all() and (
         drawn[:, 3:].sum(axis=1) == 9
     ).all()
@@ -65,7 +65,7 @@ def test_equal_effectors_look_equal_and_serial_killers_stand_out():
     p_equal = []
     for _ in range(150):
         kills = random.poisson(0.7, 60)
-        drawn = equal_effectors(kills, np.ones(60), np.zeros(60, int), 200, 1)
+        drawn = equal_effectors(kills, np.ones(60), np.zeros(60, int), 200, random)
         p_equal.append((gini(drawn) >= gini(kills) - 1e-12).mean())
     # The p-value of equal effectors is spread over 0 to 1.
     assert np.mean(np.array(p_equal) <= 0.1) <= 0.17

@@ -59,6 +59,8 @@ def test_wells_and_donors_are_numbered_together():
     units = sheet_units(plan, DESIGN)
     well, donor = clusters(units, list(plan["movie"]))
     assert well.tolist() == [0, 0, 1, 1, 2, 2, 3, 3] and donor.tolist() == [0, 0, 1, 1]
+    single = clusters(units, ["car_0_0_0", "car_0_1_0", "car_1_0_0"])
+    assert single[1].tolist() == [0, 0, 0]
     none = clusters(units, [])
     assert [len(part) for part in none] == [0, 0]
     assert np.issubdtype(none[0].dtype, np.integer)

@@ -19,13 +19,11 @@ from cyto_kedro.methods.killing.cohorts import (
     controls,
     gather_population,
     make_groups,
-    sheet_column,
 )
+from cyto_kedro.methods.killing.conditions import compare_conditions, statement
 from cyto_kedro.methods.killing.groups import (
     bootstrap_survival,
     curves_at,
-    log_rank,
-    movie_permutation_test,
     restricted_means,
 )
 from cyto_kedro.methods.killing.resampling import (
@@ -74,15 +72,17 @@ def compare_survival(
     records, tables = [], [SURVIVAL.empty()]
     for group in groups:
         spread = _resample(group, population, units, design)
-        records.append(_record(group, population, spread, horizon, spontaneous, design))
+        records.append(
+            _record(group, population, units, spread, horizon, spontaneous, design)
+        )
         tables.append(_rows(group, spread, role, design))
     # An empty table would take part in finding the dtypes.
     table = pd.concat(tables[1:] or tables)
     summary = {
         "horizon_min": horizon,
         "groups": records,
-        "test": _test(cells, subjects, at_risk, groups, design),
-        "statement": _statement(records),
+        "test": compare_conditions(population, groups, units, design),
+        "statement": statement(records),
     }
     return SURVIVAL.conform(table.reset_index(drop=True)), _plain(summary)
 
@@ -130,12 +130,14 @@ def _resample(
 def _record(
     group: Group,
     population: Population,
+    units: pd.DataFrame,
     spread: _Spread,
     horizon: float,
     spontaneous: float,
     design: Design,
 ) -> dict[str, Any]:
     own = group.rows & population.at_risk
+    named = units.reindex(list(group.movies))
     mean, error = restricted_mean(group.curve, horizon)
     low = high = np.asarray(np.nan)
     if np.isfinite(mean):
@@ -150,6 +152,8 @@ def _record(
         "level": group.level,
         "movies": list(group.movies),
         "n_movies": len(group.movies),
+        "n_wells": int(named["well"].nunique()),
+        "n_donors": int(named["donor"].nunique()),
         "n_cells": int(group.rows.sum()),
         "n_at_risk": int(own.sum()),
         "n_deaths": int(population.subjects.died[own].sum()),
@@ -192,68 +196,6 @@ def _rows(group: Group, spread: _Spread, role: str, design: Design) -> pd.DataFr
             "wells_high": wells[1],
         }
     )
-
-
-def _test(
-    cells: pd.DataFrame,
-    subjects: Subjects,
-    at_risk: np.ndarray,
-    groups: list[Group],
-    design: Design,
-) -> dict[str, Any] | None:
-    """Log-rank between the conditions; None without two conditions at risk."""
-    compared = [
-        g for g in groups if g.level == design.group_by and (g.rows & at_risk).any()
-    ]
-    if len(compared) < 2:
-        return None
-    label = np.full(len(cells), -1)
-    for number, group in enumerate(compared):
-        label[group.rows] = number
-    rows = at_risk & (label >= 0)
-    code, cells, subjects = label[rows], cells[rows], subjects[rows]
-    by = sheet_column(cells, design.stratify_by)
-    strata = np.zeros(len(cells), np.int64) if by is None else pd.factorize(by)[0]
-    movie = pd.factorize(cells["movie"])[0]
-    first = np.unique(movie, return_index=True)[1]
-    ranked = log_rank(subjects, code, strata)
-    return {
-        "groups": [group.name for group in compared],
-        "statistic": ranked.statistic,
-        "dof": ranked.dof,
-        "p_cells": ranked.p_value,
-        "p_movies": movie_permutation_test(
-            subjects,
-            movie,
-            code[first],
-            strata[first],
-            design.n_permutations,
-            design.seed,
-        ),
-        "n_movies": [len(group.movies) for group in compared],
-        "observed_deaths": ranked.observed.tolist(),
-        "expected_deaths": ranked.expected.tolist(),
-        "stratified_by": design.stratify_by if by is not None else None,
-    }
-
-
-def _statement(records: list[dict[str, Any]]) -> str:
-    """The numbers at each level, and what they allow to conclude."""
-    conditions = [r for r in records if r["level"] != "movie"] or records
-    counts = "; ".join(
-        f"{r['group']}: {r['n_movies']} movie(s), {r['n_at_risk']} cells at risk, "
-        f"{r['n_deaths']} deaths"
-        for r in conditions
-    )
-    few = min((r["n_movies"] for r in conditions), default=0) < 3
-    unit = "The unit of inference is the movie (well, donor), not the cell. "
-    caution = (
-        "With fewer than three movies in a group, differences describe these movies "
-        "only. "
-        if few
-        else ""
-    )
-    return f"{unit}{caution}{counts or 'No cells.'}"
 
 
 def _plain(value: Any) -> Any:

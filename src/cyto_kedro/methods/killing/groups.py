@@ -158,7 +158,8 @@ def bootstrap_survival(
         return times, np.ones((n_bootstrap, len(times)))
     strata = np.zeros(n_clusters, np.int64) if strata is None else strata
     weights = cluster_weights(strata, n_bootstrap, random)
-    if not (weights % 1).any():  # counts: exact up to 2**24, in half the time
+    sizes = np.unique(strata, return_counts=True)[1]
+    if len(np.unique(sizes)) == 1:  # counts: exact up to 2**24, in half the time
         weights = weights.astype(np.float32)
     shape = (n_clusters, len(times) + 1)
     risk, deaths = np.zeros(shape, np.float32), np.zeros(shape, np.float32)

@@ -24,8 +24,11 @@ def cluster_weights(
     alike = len(np.unique(sizes)) < 2  # then the factor is common: counts stay exact
     for level, n in zip(levels, sizes.tolist(), strict=True):
         if n > 1:
-            drawn = random.multinomial(n - 1, np.full(n, 1 / n), size=n_bootstrap)
-            weights[:, stratum == level] = drawn if alike else drawn * (n / (n - 1))
+            drawn = random.integers(0, n, size=(n_bootstrap, n - 1))
+            drawn += n * np.arange(n_bootstrap)[:, None]
+            counts = np.bincount(drawn.ravel(), minlength=n * n_bootstrap)
+            counts = counts.reshape(n_bootstrap, n)
+            weights[:, stratum == level] = counts if alike else counts * (n / (n - 1))
     return weights
 
 

@@ -13,6 +13,9 @@ from cyto_kedro.methods.killing.cohorts import Design
 from cyto_kedro.methods.killing.survival import Subjects, kaplan_meier, median_survival
 from cyto_kedro.methods.killing.units import MovieGroup
 
+#: Kills that are held at once.
+_BLOCK = 2_000_000
+
 
 @dataclass(frozen=True)
 class SerialTables:
@@ -54,13 +57,12 @@ def serial_tables(
         kills = cells["kills_nearest"].to_numpy(np.float64).round().astype(np.int64)
         weight = cells["observed_min"].to_numpy(np.float64)
         movie = pd.factorize(cells["movie"])[0]
-        drawn = equal_effectors(kills, weight, movie, design.n_bootstrap, design.seed)
-        first = first_kills(cells)
-        curve = kaplan_meier(first, design.confidence)
-        row = _summary(kills, drawn, serial_kills)
+        luck = _draw_luck(kills, weight, movie, serial_kills, design)
+        curve = kaplan_meier(first_kills(cells), design.confidence)
+        row = _summary(kills, luck, serial_kills)
         row["median_first_kill_min"] = median_survival(curve)
         parts[0].append(SERIAL_KILLING.conform(pd.DataFrame([key | row])))
-        table = pd.DataFrame(key | _distribution(kills, drawn))
+        table = pd.DataFrame(key | _distribution(kills, luck))
         parts[1].append(KILL_DISTRIBUTION.conform(table))
         until = {
             "time_min": curve.time,
@@ -75,12 +77,47 @@ def serial_tables(
     return SerialTables(*(pd.concat(p[1:] or p, ignore_index=True) for p in parts))
 
 
+@dataclass(frozen=True)
+class _Luck:
+    """What equal effectors show in each draw."""
+
+    gini: np.ndarray
+    n_serial: np.ndarray
+    expected: np.ndarray  # mean number of effectors with 0, 1, 2 ... kills
+
+
+def _draw_luck(
+    kills: np.ndarray,
+    weight: np.ndarray,
+    movie: np.ndarray,
+    serial_kills: int,
+    design: Design,
+) -> _Luck:
+    """Draws in blocks: all at once would take gigabytes for a large experiment."""
+    random = np.random.default_rng(design.seed)
+    block = max(1, _BLOCK // len(kills))
+    uneven, serial = [], []
+    histogram = np.zeros(int(kills.sum()) + 1)
+    for start in range(0, design.n_bootstrap, block):
+        n_draws = min(block, design.n_bootstrap - start)
+        drawn = equal_effectors(kills, weight, movie, n_draws, random)
+        uneven.append(gini(drawn))
+        serial.append((drawn >= serial_kills).sum(axis=1))
+        histogram += np.bincount(drawn.ravel(), minlength=len(histogram))
+    most = int(np.flatnonzero(histogram)[-1])
+    return _Luck(
+        np.concatenate(uneven),
+        np.concatenate(serial),
+        histogram[: most + 1] / design.n_bootstrap,
+    )
+
+
 def equal_effectors(
     kills: np.ndarray,
     weight: np.ndarray,
     movie: np.ndarray,
     n_draws: int,
-    seed: int,
+    random: np.random.Generator,
 ) -> np.ndarray:
     """Kills of equal effectors: each movie's kills dealt out by time in view.
 
@@ -90,7 +127,6 @@ def equal_effectors(
     Returns:
         (n_draws, N) kills.
     """
-    random = np.random.default_rng(seed)
     drawn = np.zeros((n_draws, len(kills)), dtype=np.int64)
     for level in np.unique(movie):
         own = np.flatnonzero(movie == level)
@@ -123,11 +159,10 @@ def first_kills(cells: pd.DataFrame) -> Subjects:
 
 
 def _summary(
-    kills: np.ndarray, drawn: np.ndarray, serial_kills: int
+    kills: np.ndarray, luck: _Luck, serial_kills: int
 ) -> dict[str, float | int]:
     n, serial = len(kills), int((kills >= serial_kills).sum())
-    by_luck = (drawn >= serial_kills).sum(axis=1)
-    uneven, lucky = float(gini(kills)), gini(drawn)
+    by_luck, uneven, lucky = luck.n_serial, float(gini(kills)), luck.gini
     any_kill = bool(kills.sum())
     return {
         "n_effectors": n,
@@ -149,10 +184,11 @@ def _share(as_extreme: np.ndarray) -> float:
     return (1 + int(as_extreme.sum())) / (1 + len(as_extreme))
 
 
-def _distribution(kills: np.ndarray, drawn: np.ndarray) -> dict[str, np.ndarray]:
-    most = max(int(kills.max()), int(drawn.max()))
+def _distribution(kills: np.ndarray, luck: _Luck) -> dict[str, np.ndarray]:
+    most = max(int(kills.max()), len(luck.expected) - 1)
     counts = np.bincount(kills, minlength=most + 1)
-    expected = np.bincount(drawn.ravel(), minlength=most + 1) / len(drawn)
+    expected = np.zeros(most + 1)
+    expected[: len(luck.expected)] = luck.expected
     number = np.arange(most + 1)
     theirs = np.cumsum(number * counts).astype(np.float64)
     share = theirs / theirs[-1] if theirs[-1] else np.full(most + 1, np.nan)

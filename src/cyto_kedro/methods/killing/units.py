@@ -76,9 +76,14 @@ def movie_groups(
 
 
 def clusters(units: pd.DataFrame, movies: Collection[str]) -> tuple[np.ndarray, ...]:
-    """Well number of each movie, and donor number of each well."""
+    """Well number of each movie, and the stratum in which each well is resampled.
+
+    That is its donor; but where a donor gave a single well, donors are what varies,
+    and all wells make one stratum.
+    """
     own = units.loc[list(movies)]
     well, names = pd.factorize(own["well"])
     donor = pd.factorize(own["donor"].fillna(""))[0]
-    first = np.unique(well, return_index=True)[1]
-    return well, donor[first] if len(names) else donor
+    stratum = donor[np.unique(well, return_index=True)[1]] if len(names) else donor
+    sizes = np.bincount(stratum)
+    return well, np.zeros_like(stratum) if (sizes < 2).any() else stratum
