@@ -91,15 +91,15 @@ def coverage(experiments: int) -> None:
         both, in_b = np.tile(stratum, 2), np.repeat([False, True], len(stratum))
         paired = n_wells == 1
         held, alarms = np.zeros(2), 0
-        for _ in range(experiments):
+        for trial in range(experiments):
             donors = random.normal(0, 3, n_donors)[both]
             value = donors + random.normal(0, 1, len(both)) + 1.0 * in_b
             found = Sample(value, in_b, both, paired)
             held += [
-                e.low <= 1 <= e.high for e in resampled_effects(found, 0.95, 500, 1)
+                e.low <= 1 <= e.high for e in resampled_effects(found, 0.95, 500, trial)
             ]
             none = Sample(value - 1.0 * in_b, in_b, both, paired)
-            alarms += permutation_test(none, 999, 1)[0] <= 0.05
+            alarms += permutation_test(none, 999, trial)[0] <= 0.05
         shares = held / experiments
         print(
             f"{n_wells:5}  {n_donors:6}  {shares[0]:15.3f}  {shares[1]:19.3f}  "
