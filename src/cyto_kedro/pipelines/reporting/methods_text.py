@@ -22,6 +22,11 @@ _LOG_RANK = (
     "Chemother Rep 50, 163 (1966)",
     "",
 )
+_COMPETING = (
+    "Aalen & Johansen, An empirical transition matrix for non-homogeneous Markov "
+    "chains, Scand J Stat 5, 141 (1978)",
+    "",
+)
 _EM = (
     "Dempster, Laird & Rubin, Maximum likelihood from incomplete data via the EM "
     "algorithm, J R Stat Soc B 39, 1 (1977)",
@@ -79,7 +84,7 @@ def references(run: dict[str, Any]) -> list[Reference]:
     used = run["parameters"]
     found = [_LAP]
     if "killing" in used:
-        found += [_EM, _KAPLAN, _LOG_RANK]
+        found += [_EM, _KAPLAN, _LOG_RANK, _COMPETING]
     found += [_MSD, _SUPERPLOT]
     names = set(_names(used.get("segmentation", {})))
     return found + [_BY_METHOD[name] for name in sorted(names & set(_BY_METHOD))]
@@ -143,8 +148,9 @@ def _statistics(killing: dict[str, Any]) -> str:
         f"variance and log-log {chosen['confidence']:.0%} bands; groups "
         f"({chosen['group_by']}) were compared by the log-rank test [4]"
         + (f" stratified by {strata}" if strata else "")
-        + f" and by {chosen['n_permutations']} permutations of whole movies. The unit "
-        "of inference is the movie, not the cell."
+        + f" and by {chosen['n_permutations']} permutations of whole movies. Leaving "
+        "the field competes with death (Aalen-Johansen [5]). The unit of inference is "
+        "the movie, well or donor, not the cell."
     )
 
 
