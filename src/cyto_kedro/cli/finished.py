@@ -6,10 +6,10 @@ import json
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from kedro.framework.context import KedroContext
 from kedro.framework.startup import ProjectMetadata
+from kedro.io import CatalogProtocol
 
 from cyto_kedro.cli.project import open_context
 from cyto_kedro.cli.runs import Run, find
@@ -21,11 +21,19 @@ from cyto_kedro.provenance.manifest import MANIFEST
 from cyto_kedro.provenance.sidecar import read_sidecar
 
 
+class HasCatalog(Protocol):
+    """A Kedro context, or what stands for one."""
+
+    @property
+    def catalog(self) -> CatalogProtocol:
+        """Datasets for the loader's present scope."""
+
+
 @dataclass(frozen=True)
 class FinishedRun:
     """What a run left, read through the catalog of its configuration."""
 
-    context: KedroContext
+    context: HasCatalog
     loader: CytoConfigLoader
     run: Run
 
