@@ -17,6 +17,8 @@ from cyto_kedro.config import CytoConfigLoader
 from cyto_kedro.core.errors import ConfigError, InputError
 from cyto_kedro.core.layout import Layout
 from cyto_kedro.core.scope import Scope
+from cyto_kedro.core.uri import Place
+from cyto_kedro.provenance.fingerprint import output_files
 from cyto_kedro.provenance.manifest import MANIFEST
 from cyto_kedro.provenance.sidecar import read_sidecar
 
@@ -105,8 +107,8 @@ class FinishedRun:
                 where=f"run {self.run.id}" + (f", movie {movie}" if movie else ""),
                 fix="the run did not make it, or scratch was purged; run again",
             )
-        if hasattr(dataset, "path"):
-            self._refuse_other(name, movie, Path(dataset.path))
+        for place in output_files(self.catalog(movie), name)[:1]:
+            self._refuse_other(name, movie, place)
         return dataset.load()
 
     def path(self, name: str, movie: str | None = None) -> Path:
@@ -131,7 +133,7 @@ class FinishedRun:
             for item in manifest["outputs"]
         }
 
-    def _refuse_other(self, name: str, movie: str | None, path: Path) -> None:
+    def _refuse_other(self, name: str, movie: str | None, path: Path | Place) -> None:
         """Scratch holds the latest run of each movie, which may be another one."""
         sidecar = read_sidecar(path)
         known = self._hashes.get((name, movie))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -12,21 +13,21 @@ import numpy as np
 from kedro_datasets._typing import JSONPreview
 from pydantic import BaseModel, ValidationError
 
-from cyto_kedro.core.atomic import staged, write_text
 from cyto_kedro.core.errors import ConfigError, InputError, StorageError
-from cyto_kedro.datasets.base import PathDataset
+from cyto_kedro.datasets.base import FileDataset
 
 # Only these are looked up by dotted path: a catalog must not run any code it likes.
 _MODEL_PACKAGE = "cyto_kedro.core."
 
 
-class ModelDataset(PathDataset[BaseModel, BaseModel]):
+class ModelDataset(FileDataset[BaseModel, BaseModel]):
     """A pydantic model of ``cyto_kedro.core`` as JSON.
 
     Args:
         filepath: The ``.json`` file.
         model: Dotted path of the class.
         metadata: Free content for plugins.
+        credentials: Access to the place of a URI.
     """
 
     def __init__(
@@ -34,8 +35,9 @@ class ModelDataset(PathDataset[BaseModel, BaseModel]):
         filepath: str | Path,
         model: str,
         metadata: dict[str, Any] | None = None,
+        credentials: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(filepath, metadata)
+        super().__init__(filepath, metadata, credentials)
         module, _, name = model.rpartition(".")
         if not f"{module}.".startswith(_MODEL_PACKAGE):
             raise ConfigError(
@@ -51,11 +53,11 @@ class ModelDataset(PathDataset[BaseModel, BaseModel]):
             InputError: The file does not follow the model.
         """
         try:
-            return self._class().model_validate_json(self.path.read_text("utf-8"))
+            return self._class().model_validate_json(self.text())
         except ValidationError as exc:
             raise InputError(
                 f"The file does not follow {self._model[1]}: {exc}",
-                where=str(self.path),
+                where=self.where,
                 fix="delete it and run the node that writes it again",
             ) from exc
 
@@ -64,13 +66,13 @@ class ModelDataset(PathDataset[BaseModel, BaseModel]):
         if not isinstance(data, self._class()):
             raise InputError(
                 f"Expected a {self._model[1]}, got {type(data).__name__}",
-                where=str(self.path),
+                where=self.where,
             )
-        write_text(self.path, data.model_dump_json(indent=2) + "\n")
+        self.write(data.model_dump_json(indent=2) + "\n")
 
     def preview(self) -> JSONPreview:
         """The file."""
-        return JSONPreview(self.path.read_text("utf-8"))
+        return JSONPreview(self.text())
 
     def _class(self) -> type[BaseModel]:
         found = getattr(import_module(self._model[0]), self._model[1], None)
@@ -79,7 +81,7 @@ class ModelDataset(PathDataset[BaseModel, BaseModel]):
         return found
 
 
-class JsonDataset(PathDataset[Any, Any]):
+class JsonDataset(FileDataset[Any, Any]):
     """Nested dicts and lists as JSON; NumPy values become plain ones.
 
     JSON has no NaN or infinity: they are written as null and come back as None.
@@ -87,34 +89,30 @@ class JsonDataset(PathDataset[Any, Any]):
 
     def load(self) -> Any:
         """Read the file."""
-        try:
-            return json.loads(self.path.read_text("utf-8"))
-        except json.JSONDecodeError as exc:
-            raise InputError(f"Not JSON: {exc}", where=str(self.path)) from exc
+        return from_json(self.text(), self.where)
 
     def save(self, data: Any) -> None:
         """Write the value."""
-        text = json.dumps(_plain(data, str(self.path)), indent=2, allow_nan=False)
-        write_text(self.path, text + "\n")
+        self.write(to_json(data, self.where))
 
     def preview(self) -> JSONPreview:
         """The file."""
-        return JSONPreview(self.path.read_text("utf-8"))
+        return JSONPreview(self.text())
 
 
-class TextDataset(PathDataset[str, str]):
+class TextDataset(FileDataset[str, str]):
     """A text file in UTF-8, such as the HTML report."""
 
     def load(self) -> str:
         """Read the file."""
-        return self.path.read_text("utf-8")
+        return self.text()
 
     def save(self, data: str) -> None:
         """Write the text."""
-        write_text(self.path, data)
+        self.write(data)
 
 
-class ArbitraryDataset(PathDataset[Any, Any]):
+class ArbitraryDataset(FileDataset[Any, Any]):
     """A value of no particular kind; the suffix decides how it is stored.
 
     ``.json`` takes what JSON can hold, ``.npz`` a dict of arrays. ``.pkl`` must be
@@ -126,6 +124,7 @@ class ArbitraryDataset(PathDataset[Any, Any]):
         allow_pickle: Allow a ``.pkl`` file.
         scratch_root: Root below which it must lie.
         metadata: Free content for plugins.
+        credentials: Access to the place of a URI.
     """
 
     def __init__(
@@ -134,9 +133,10 @@ class ArbitraryDataset(PathDataset[Any, Any]):
         allow_pickle: bool = False,
         scratch_root: str | Path | None = None,
         metadata: dict[str, Any] | None = None,
+        credentials: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(filepath, metadata)
-        suffix = self.path.suffix
+        super().__init__(filepath, metadata, credentials)
+        suffix = self.address.suffix
         if suffix not in (".json", ".npz", ".pkl"):
             raise ConfigError(
                 f"'{suffix}' is not a suffix of an arbitrary value",
@@ -144,14 +144,19 @@ class ArbitraryDataset(PathDataset[Any, Any]):
                 fix="use .json or .npz, or .pkl with allow_pickle: true",
             )
         if suffix == ".pkl":
+            if self.place is not None:
+                raise ConfigError("A pickle may only lie on a disk", where=self.where)
             _check_pickle(self.path, allow_pickle, scratch_root)
 
     def load(self) -> Any:
         """Read the value."""
-        if self.path.suffix == ".json":
-            return JsonDataset(self.path).load()
-        if self.path.suffix == ".npz":
-            with np.load(self.path, allow_pickle=False) as arrays:
+        if self.address.suffix == ".json":
+            return from_json(self.text(), self.where)
+        if self.address.suffix == ".npz":
+            with (
+                self.reading() as path,
+                np.load(path, allow_pickle=False) as arrays,
+            ):
                 return dict(arrays)
         import pickle
 
@@ -160,17 +165,38 @@ class ArbitraryDataset(PathDataset[Any, Any]):
 
     def save(self, data: Any) -> None:
         """Write the value."""
-        if self.path.suffix == ".json":
-            JsonDataset(self.path).save(data)
+        if self.address.suffix == ".json":
+            self.write(to_json(data, self.where))
             return
-        with staged(self.path) as stage, stage.open("wb") as stream:
-            if self.path.suffix == ".npz":
-                arrays: dict[str, Any] = _arrays(data, str(self.path))
+        with self.writing() as stage, stage.open("wb") as stream:
+            if self.address.suffix == ".npz":
+                arrays: dict[str, Any] = _arrays(data, self.where)
                 np.savez_compressed(stream, **arrays)
             else:
                 import pickle
 
                 pickle.dump(data, stream)
+
+
+def from_json(text: str, where: str) -> Any:
+    """The value that a JSON text holds.
+
+    Raises:
+        InputError: It is not JSON.
+    """
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as exc:
+        raise InputError(f"Not JSON: {exc}", where=where) from exc
+
+
+def to_json(data: Any, where: str) -> str:
+    """A value as JSON text; NumPy values become plain ones, NaN null.
+
+    Raises:
+        InputError: Something in it has no JSON form.
+    """
+    return json.dumps(_plain(data, where), indent=2, allow_nan=False) + "\n"
 
 
 def _check_pickle(path: Path, allowed: bool, scratch_root: str | Path | None) -> None:

@@ -12,6 +12,7 @@ from kedro_datasets._typing import TablePreview
 from cyto_kedro.core.errors import ConfigError
 from cyto_kedro.core.experiment import read_experiment
 from cyto_kedro.core.layout import Layout
+from cyto_kedro.core.uri import Place
 from cyto_kedro.datasets.base import ReadOnlyDataset
 
 MOVIE_TOKEN = "%movie%"
@@ -54,10 +55,11 @@ class MovieCollectionDataset(ReadOnlyDataset[dict[str, Any]]):
             if dataset.exists()
         }
 
-    def source_files(self) -> list[Path]:
-        """Files of the movies that have one."""
+    def source_files(self) -> list[Path | Place]:
+        """Files and places of the movies that have one."""
         members: dict[str, Any] = self._members()
-        return [Path(member.path) for member in members.values() if member.exists()]
+        present = [member for member in members.values() if member.exists()]
+        return [member.place or Path(member.path) for member in present]
 
     def _members(self) -> dict[str, AbstractDataset[Any, Any]]:
         experiment = read_experiment(Layout.model_validate(self._layout))

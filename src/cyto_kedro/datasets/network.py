@@ -5,21 +5,21 @@ from __future__ import annotations
 import gzip
 import io
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import networkx as nx
 import numpy as np
 
-from cyto_kedro.core.atomic import staged, write_text
 from cyto_kedro.core.errors import ConfigError, InputError
-from cyto_kedro.datasets.base import PathDataset
+from cyto_kedro.datasets.base import FileDataset
 from cyto_kedro.datasets.graphml import read_graphml, write_graphml
 
 _SUFFIXES = (".graphml", ".graphml.gz", ".json")
 
 
-class NetworkDataset(PathDataset[nx.Graph, nx.Graph]):
+class NetworkDataset(FileDataset[nx.Graph, nx.Graph]):
     """A NetworkX graph; the suffix decides the format.
 
     ``.graphml`` and ``.graphml.gz`` open in Cytoscape, Gephi and igraph; ``.json`` is
@@ -30,15 +30,19 @@ class NetworkDataset(PathDataset[nx.Graph, nx.Graph]):
     Args:
         filepath: The file.
         metadata: Free content for plugins.
+        credentials: Access to the place of a URI.
     """
 
     data_type: str = "Network"
 
     def __init__(
-        self, filepath: str | Path, metadata: dict[str, Any] | None = None
+        self,
+        filepath: str | Path,
+        metadata: dict[str, Any] | None = None,
+        credentials: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(filepath, metadata)
-        if not self.path.name.endswith(_SUFFIXES):
+        super().__init__(filepath, metadata, credentials)
+        if not self.address.name.endswith(_SUFFIXES):
             raise ConfigError(
                 f"A network is stored as one of {', '.join(_SUFFIXES)}",
                 where=str(filepath),
@@ -46,25 +50,25 @@ class NetworkDataset(PathDataset[nx.Graph, nx.Graph]):
 
     def load(self) -> nx.Graph:
         """Read the graph."""
-        if self.path.suffix == ".json":
-            facts = json.loads(self.path.read_text("utf-8"))
+        if self.address.suffix == ".json":
+            facts = json.loads(self.text())
             return nx.node_link_graph(facts, edges="edges")
-        opened: Any = gzip.open if self.path.suffix == ".gz" else open
-        with opened(self.path, "rb") as stream:
+        opened: Any = gzip.open if self.address.suffix == ".gz" else open
+        with self.reading() as path, opened(path, "rb") as stream:
             return read_graphml(stream)
 
     def save(self, data: nx.Graph) -> None:
         """Write the graph."""
         if not isinstance(data, nx.Graph):
             raise InputError(
-                f"Expected a graph, got {type(data).__name__}", where=str(self.path)
+                f"Expected a graph, got {type(data).__name__}", where=self.where
             )
-        if self.path.suffix == ".json":
+        if self.address.suffix == ".json":
             facts = nx.node_link_data(data, edges="edges")
-            write_text(self.path, json.dumps(facts, default=_number))
+            self.write(json.dumps(facts, default=_number))
             return
-        with staged(self.path) as stage, stage.open("wb") as raw:
-            if self.path.suffix != ".gz":
+        with self.writing() as stage, stage.open("wb") as raw:
+            if self.address.suffix != ".gz":
                 _write(data, raw)
                 return
             # No name and no time: equal graphs give equal bytes.

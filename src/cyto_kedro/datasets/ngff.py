@@ -12,6 +12,7 @@ from cyto_kedro.core.errors import InputError
 from cyto_kedro.core.raw import RawChannel
 from cyto_kedro.datasets.axes import pick_scene, plan_planes
 from cyto_kedro.datasets.lazy import PlaneStack
+from cyto_kedro.datasets.object_zarr import StoreAt
 from cyto_kedro.datasets.units import to_min, to_um
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def is_zarr(path: Path) -> bool:
 
 
 def read_ngff(
-    path: Path,
+    path: StoreAt,
     index: int | None,
     axes: str | None,
     lost_is_empty: bool = False,
@@ -42,7 +43,7 @@ def read_ngff(
     """A channel from an OME-Zarr image at full resolution, or from a Zarr array.
 
     Args:
-        path: Folder of the image group or array.
+        path: Folder of the image group or array, or a store of objects.
         index: Channel of a multi-channel image.
         axes: Axis letters where the store does not say.
         lost_is_empty: A frame without a chunk in a store of ours is a frame of zeros,
@@ -56,7 +57,7 @@ def read_ngff(
     import zarr
 
     try:
-        node = zarr.open(path, mode="r")
+        node = zarr.open(path if isinstance(path, Path) else path.store(), mode="r")
         array, names, scale, units = _level_zero(node, path, scene)
     except (OSError, KeyError, ValueError, TypeError) as exc:
         raise InputError(
@@ -68,7 +69,8 @@ def read_ngff(
         names, array.shape, source=str(path), index=index, declared=axes, z=z
     )
 
-    lost = lost_frames(array, path) if lost_is_empty and _is_ours(array) else []
+    there = _Chunks(array, path)
+    lost = there.lost() if lost_is_empty and _is_ours(array) else []
     if lost:
         logger.warning(
             "%s: frames without content are taken as frames without cells: %s",
@@ -81,7 +83,7 @@ def read_ngff(
         for depth in range(plan.n_depths):
             at = plan.at(frame, depth)
             if frame not in lost:
-                _require_chunk(array, path, at)
+                there.require(at)
             plane = np.asarray(array[at])
             brightest = plane if brightest is None else np.maximum(brightest, plane)
         return np.asarray(brightest)
@@ -92,7 +94,7 @@ def read_ngff(
 
 
 def _level_zero(
-    node: zarr.Group | zarr.Array, path: Path, scene: str | int | None
+    node: zarr.Group | zarr.Array, path: StoreAt, scene: str | int | None
 ) -> tuple[zarr.Array, str, list[float], list[str | None]]:
     """Array, axis letters, scale and units of the full-resolution image."""
     import zarr
@@ -153,26 +155,35 @@ def _calibration(
 
 def lost_frames(array: zarr.Array, path: Path) -> list[int]:
     """Frames of a store of ours, one chunk each, that have no chunk."""
-    return [
-        frame
-        for frame in range(array.shape[0])
-        if not _chunk(array, path, (frame,)).is_file()
-    ]
+    return _Chunks(array, path).lost()
 
 
 def _is_ours(array: zarr.Array) -> bool:
     return bool(array.attrs.get(EVERY_FRAME_WRITTEN))
 
 
-def _chunk(array: zarr.Array, path: Path, at: tuple[int, ...]) -> Path:
-    return path / array.path / array.metadata.encode_chunk_key((*at, 0, 0))
+class _Chunks:
+    """Which chunks of an array are there."""
 
+    def __init__(self, array: zarr.Array, path: StoreAt) -> None:
+        self._array, self._path = array, path
+        # Objects are listed once; a file is looked for when it is needed.
+        self._keys = None if isinstance(path, Path) else path.listing()
 
-def _require_chunk(array: zarr.Array, path: Path, at: tuple[int, ...]) -> None:
-    """A lost chunk of a store of ours would read as zeros: as a black frame."""
-    if _is_ours(array) and not _chunk(array, path, at).is_file():
-        raise InputError(
-            "A frame is missing from the store",
-            where=f"{path}, frame {at[0]}",
-            fix="delete the store and run the node that writes it again",
-        )
+    def has(self, at: tuple[int, ...]) -> bool:
+        key = f"{self._array.path}/{self._array.metadata.encode_chunk_key((*at, 0, 0))}"
+        if isinstance(self._path, Path):
+            return (self._path / key.lstrip("/")).is_file()
+        return self._keys is not None and key in self._keys
+
+    def lost(self) -> list[int]:
+        return [f for f in range(self._array.shape[0]) if not self.has((f,))]
+
+    def require(self, at: tuple[int, ...]) -> None:
+        """A lost chunk of a store of ours would read as zeros: as a black frame."""
+        if _is_ours(self._array) and not self.has(at):
+            raise InputError(
+                "A frame is missing from the store",
+                where=f"{self._path}, frame {at[0]}",
+                fix="delete the store and run the node that writes it again",
+            )

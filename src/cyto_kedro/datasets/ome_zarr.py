@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +13,20 @@ import numpy as np
 from kedro_datasets._typing import ImagePreview
 from pydantic import ValidationError
 
-from cyto_kedro.core.atomic import staged
+from cyto_kedro.core.atomic import STAGING_SUFFIX, staged
 from cyto_kedro.core.calibration import Calibration
-from cyto_kedro.core.errors import ConfigError, InputError
+from cyto_kedro.core.errors import ConfigError, InputError, StorageError
 from cyto_kedro.core.frames import as_frames, compute_frame
 from cyto_kedro.core.labels import label_stack
+from cyto_kedro.core.uri import OBJECTS, Place, Uri
 from cyto_kedro.core.window import Window
 from cyto_kedro.datasets.base import PathDataset
 from cyto_kedro.datasets.ngff import read_ngff
+from cyto_kedro.datasets.object_zarr import StoreAt, ZarrPlace, zarr_place
 from cyto_kedro.datasets.preview import frame_preview
 from cyto_kedro.datasets.store import (
     Kind,
+    create_objects,
     create_store,
     missing_frames,
     publish_store,
@@ -28,6 +34,7 @@ from cyto_kedro.datasets.store import (
 from cyto_kedro.datasets.streaming import SaveStats, write_frames
 
 _CALIBRATION = "calibration.json"
+_CLAIMED = f".claimed{STAGING_SUFFIX}"
 
 
 class OmeZarrDataset(PathDataset[da.Array | np.ndarray, da.Array]):
@@ -41,13 +48,15 @@ class OmeZarrDataset(PathDataset[da.Array | np.ndarray, da.Array]):
     the store or the one above, where the ingest pipeline writes it.
 
     Args:
-        filepath: Folder of the store.
+        filepath: Folder of the store, or its URI in object storage.
         kind: ``image`` (any real dtype) or ``label`` (uint32, 0 = background).
         calibration: Calibration file to use instead.
         metadata: Free content for plugins.
+        credentials: Access to the place of a URI.
     """
 
     data_type: str = "Image"
+    remote = OBJECTS
 
     def __init__(
         self,
@@ -55,12 +64,13 @@ class OmeZarrDataset(PathDataset[da.Array | np.ndarray, da.Array]):
         kind: Kind = "image",
         calibration: str | Path | None = None,
         metadata: dict[str, Any] | None = None,
+        credentials: Mapping[str, Any] | None = None,
     ) -> None:
         if kind not in ("image", "label"):
             raise ConfigError(
                 f"kind: {kind} is neither image nor label", where=str(filepath)
             )
-        super().__init__(filepath, metadata)
+        super().__init__(filepath, metadata, credentials)
         self.kind: Kind = kind
         self.data_type = "Image" if kind == "image" else "Label"
         self.last_save: SaveStats | None = None
@@ -72,10 +82,11 @@ class OmeZarrDataset(PathDataset[da.Array | np.ndarray, da.Array]):
         A label frame without a chunk has no cells, and a warning names it; an image
         frame without one is an error when it is computed.
         """
+        store = self._objects.current() if self.place else self.path
         if self.kind == "image":
-            return read_ngff(self.path, None, None).data
+            return read_ngff(store, None, None).data
         # Zarr deletes the chunk of a frame whose cells were all erased by hand.
-        raw = read_ngff(self.path, None, None, lost_is_empty=True)
+        raw = read_ngff(store, None, None, lost_is_empty=True)
         return label_stack(raw.data, raw.source)
 
     def save(self, data: da.Array | np.ndarray) -> None:
@@ -87,16 +98,22 @@ class OmeZarrDataset(PathDataset[da.Array | np.ndarray, da.Array]):
             StorageError: The store cannot be written.
         """
         stack = self._checked(data)
-        scale = self._scale()
-        self.last_save = None
-        with staged(self.path) as stage:
-            array = create_store(
-                stage, stack.shape, stack.dtype, self.kind, scale, self.path.stem
-            )
-            self.last_save = write_frames(array, stack, where=str(self.path))
+        if self.place is None:
+            with staged(self.path) as stage:
+                self._write(stack, stage)
+            return
+        new = self._objects.new()
+        try:
+            self._write(stack, new)
+            self._objects.publish(new)
+        except BaseException:
+            # A killed run cannot tidy up; the next one that publishes does.
+            with suppress(StorageError):
+                self._objects.discard(new)
+            raise
 
     def save_window(
-        self, data: da.Array | np.ndarray, window: Window, stage: Path
+        self, data: da.Array | np.ndarray, window: Window, stage: StoreAt
     ) -> None:
         """Compute and write the frames of one window into a shared staging store.
 
@@ -108,29 +125,62 @@ class OmeZarrDataset(PathDataset[da.Array | np.ndarray, da.Array]):
         if not isinstance(data, da.Array):
             raise InputError(
                 "A node fanned out over frames must return a lazy stack",
-                where=str(self.path),
+                where=self.where,
                 fix="build it with core.frames.map_frames, or take fan_out off this "
                 "node in slurm.yml",
             )
-        stack = self._checked(data)
-        scale = self._scale()
-        self.last_save = None
-        array = create_store(
-            stage, stack.shape, stack.dtype, self.kind, scale, self.path.stem
-        )
-        self.last_save = write_frames(array, stack, window, where=str(self.path))
+        self._write(self._checked(data), stage, window)
 
-    def is_complete(self, stage: Path) -> bool:
+    def staging(self, run_id: str, fingerprint: str) -> StoreAt:
+        """The store in which the windows of one output of one run meet."""
+        if self.place is not None:
+            return self._objects.staging(run_id, fingerprint)
+        name = f".{self.path.name}.{run_id}.{fingerprint[:12]}{STAGING_SUFFIX}"
+        return self.path.with_name(name)
+
+    def is_begun(self, stage: StoreAt) -> bool:
+        """Whether somebody created a staging store."""
+        return stage.is_dir() if isinstance(stage, Path) else bool(stage.listing())
+
+    def is_complete(self, stage: StoreAt) -> bool:
         """Whether all frames of a staging store were written."""
-        return stage.is_dir() and not missing_frames(stage)
+        if isinstance(stage, Path):
+            return stage.is_dir() and not missing_frames(stage)
+        return self.is_begun(stage) and not stage.missing()
 
-    def publish(self, stage: Path) -> None:
-        """Give a complete staging store its final name.
+    def claim(self, stage: StoreAt, recover: bool = False) -> StoreAt | None:
+        """Take a staging store if it is complete and nobody else has; else None.
+
+        Args:
+            stage: The staging store.
+            recover: Take up the claim of somebody who died.
+        """
+        if not isinstance(stage, Path):
+            whole = self.is_complete(stage)
+            return stage if whole and (self._objects.claim(stage) or recover) else None
+        claimed = stage.with_name(f"{stage.name[: -len(STAGING_SUFFIX)]}{_CLAIMED}")
+        if recover and claimed.is_dir():
+            return claimed
+        if not self.is_complete(stage):
+            return None
+        try:
+            os.rename(stage, claimed)
+        except OSError:
+            if stage.is_dir():
+                raise
+            return None
+        return claimed
+
+    def publish(self, stage: StoreAt) -> None:
+        """Make a complete staging store the output.
 
         Raises:
             StorageError: Frames are missing.
         """
-        publish_store(stage, self.path)
+        if isinstance(stage, Path):
+            publish_store(stage, self.path)
+        else:
+            self._objects.publish(stage)
 
     def preview(self) -> ImagePreview:
         """The middle frame as PNG."""
@@ -138,11 +188,33 @@ class OmeZarrDataset(PathDataset[da.Array | np.ndarray, da.Array]):
         frame = compute_frame(stack, stack.shape[0] // 2)
         return ImagePreview(frame_preview(frame, self.kind == "label"))
 
+    @property
+    def _objects(self) -> ZarrPlace:
+        if not isinstance(self.place, ZarrPlace):
+            raise TypeError(f"{self.where} is on a disk")
+        return self.place
+
+    def _place(self, uri: Uri, credentials: Mapping[str, Any] | None) -> Place:
+        return zarr_place(uri, credentials)
+
+    def _write(
+        self, stack: da.Array, stage: StoreAt, window: Window | None = None
+    ) -> None:
+        self.last_save = None
+        facts = (stack.shape, stack.dtype, self.kind, self._scale(), self.address.stem)
+        if isinstance(stage, Path):
+            array = create_store(stage, *facts)
+            self.last_save = write_frames(array, stack, window, where=self.where)
+            return
+        array = create_objects(stage, *facts)
+        with self._objects.objects.told(self._objects.uri.path):
+            self.last_save = write_frames(array, stack, window, where=self.where)
+
     def _checked(self, data: da.Array | np.ndarray) -> da.Array:
         if getattr(data, "ndim", None) != 3:
             raise InputError(
                 f"Expected a TYX stack, got {getattr(data, 'shape', type(data))}",
-                where=str(self.path),
+                where=self.where,
             )
         kinds = "u" if self.kind == "label" else "uif"
         label_ok = self.kind == "image" or data.dtype == np.uint32
@@ -150,13 +222,14 @@ class OmeZarrDataset(PathDataset[da.Array | np.ndarray, da.Array]):
             wanted = "uint32" if self.kind == "label" else "integers or floats"
             raise InputError(
                 f"A store of kind {self.kind} takes {wanted}, not {data.dtype}",
-                where=str(self.path),
+                where=self.where,
                 fix="cast in the node that makes it",
             )
         return as_frames(data)
 
     def _scale(self) -> tuple[float, float, float] | None:
-        nearby = [folder / _CALIBRATION for folder in self.path.parents[:2]]
+        folders = [] if self.place else self.path.parents[:2]
+        nearby = [folder / _CALIBRATION for folder in folders]
         chosen = [self._calibration] if self._calibration else nearby
         found = next((path for path in chosen if path.is_file()), None)
         if found is None:
@@ -169,4 +242,4 @@ class OmeZarrDataset(PathDataset[da.Array | np.ndarray, da.Array]):
         return interval, known.pixel_size_y_um, known.pixel_size_x_um
 
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self.path), "kind": self.kind}
+        return {"filepath": self.where, "kind": self.kind}

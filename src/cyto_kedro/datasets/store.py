@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     import zarr
     from zarr.codecs import BloscCodec
 
+    from cyto_kedro.datasets.object_zarr import Generation
+
 Kind = Literal["image", "label"]
 _LEVEL = "0"
 _NGFF = "0.5"
@@ -66,30 +68,36 @@ def create_store(
     Raises:
         StorageError: Another store with another shape or dtype is there.
     """
-    import zarr
-
     path.parent.mkdir(parents=True, exist_ok=True)
     # Made privately and renamed into place whole: of many creators one wins, and none
     # ever sees a store without its metadata.
     private = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}{STAGING_SUFFIX}")
     try:
-        group = zarr.open_group(
-            private, mode="w", attributes=_attributes(name or path.stem, kind, scale)
-        )
-        group.create_array(
-            _LEVEL,
-            shape=tuple(shape),
-            chunks=(1, *tuple(shape)[1:]),
-            dtype=np.dtype(dtype),
-            compressors=codec(),
-            dimension_names=["t", "y", "x"],
-            attributes={EVERY_FRAME_WRITTEN: True},
-        )
+        _describe(private, shape, dtype, _attributes(name or path.stem, kind, scale))
         if not _renamed(private, path):
             _check_same(path, shape, dtype)
     finally:
         shutil.rmtree(private, ignore_errors=True)
     return open_store(path)
+
+
+def create_objects(
+    stage: Generation,
+    shape: Sequence[int],
+    dtype: np.dtype | type,
+    kind: Kind,
+    scale: tuple[float, float, float] | None,
+    name: str,
+) -> zarr.Array:
+    """As :func:`create_store`, in object storage."""
+    from zarr.storage import MemoryStore
+
+    written: dict[str, Any] = {}
+    _describe(MemoryStore(written), shape, dtype, _attributes(name, kind, scale))
+    # A group before its array.
+    documents = {key: written[key].to_bytes() for key in sorted(written, key=len)}
+    stage.describe(documents)
+    return stage.array()
 
 
 def open_store(path: Path) -> zarr.Array:
@@ -121,6 +129,24 @@ def publish_store(stage: Path, final: Path) -> None:
             fix="run the jobs of these frames again",
         )
     publish(stage, final)
+
+
+def _describe(
+    store: Any, shape: Sequence[int], dtype: np.dtype | type, facts: dict[str, Any]
+) -> None:
+    """Write the metadata of an empty store."""
+    import zarr
+
+    group = zarr.open_group(store, mode="w", attributes=facts)
+    group.create_array(
+        _LEVEL,
+        shape=tuple(shape),
+        chunks=(1, *tuple(shape)[1:]),
+        dtype=np.dtype(dtype),
+        compressors=codec(),
+        dimension_names=["t", "y", "x"],
+        attributes={EVERY_FRAME_WRITTEN: True},
+    )
 
 
 def _renamed(private: Path, path: Path) -> bool:

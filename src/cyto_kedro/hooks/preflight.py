@@ -291,7 +291,7 @@ def check_outputs(pipeline: Pipeline, catalog: CatalogProtocol, layout: Layout) 
         f"{name}: {path}"
         for name in pipeline.all_outputs()
         for path in output_files(catalog, name)
-        if layout.is_raw(path)
+        if isinstance(path, Path) and layout.is_raw(path)
     )
     if wrong:
         raise StorageError(

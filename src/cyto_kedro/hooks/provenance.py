@@ -15,6 +15,7 @@ from kedro.pipeline.node import Node
 
 from cyto_kedro.core.errors import CytoError, StorageError
 from cyto_kedro.core.tags import movie_of
+from cyto_kedro.core.uri import Place
 from cyto_kedro.hooks.metadata import RunMetadataHooks
 from cyto_kedro.provenance.crate import write_crate
 from cyto_kedro.provenance.environment import git_state, without_secrets
@@ -33,6 +34,7 @@ from cyto_kedro.provenance.sidecar import (
     drop_sidecar,
     read_sidecar,
     set_aside_if_edited,
+    state_of,
     write_sidecar,
 )
 from cyto_kedro.provenance.workflow import write_workflow
@@ -55,7 +57,7 @@ class ProvenanceHooks:
         self._conf: list[Path] = []
         self._nodes: dict[_Key, tuple[CatalogProtocol, str, dict[str, str]]] = {}
         self._fingerprints: dict[tuple[str | None, str], str] = {}
-        self._written: dict[Path, Sidecar] = {}
+        self._written: dict[str, Sidecar] = {}
         self._sources: set[Path] = set()
 
     @hook_impl
@@ -140,11 +142,13 @@ class ProvenanceHooks:
         Raises:
             StorageError: It lies in the raw data, perhaps by a link on the way.
         """
+        record = self._run.record
         for path in self._files_of(dataset_name, node):
-            if self._run.record is not None and self._run.record.layout.is_raw(path):
+            local = path if isinstance(path, Path) else None
+            if local and record is not None and record.layout.is_raw(local):
                 raise StorageError(
                     f"Nothing was written: '{dataset_name}' lies in the raw data",
-                    where=f"{path}, which is {path.resolve()}",
+                    where=f"{local}, which is {local.resolve()}",
                     fix="raw data are read-only: give it another path",
                 )
             set_aside_if_edited(path)
@@ -164,7 +168,7 @@ class ProvenanceHooks:
             return
         digest, size = content_of(files[0])
         sidecar = Sidecar(
-            uri=files[0].as_uri(),
+            uri=_uri(files[0]),
             data_type=getattr(catalog.get(dataset_name), "data_type", "Arbitrary"),
             dataset=dataset_name,
             movie=movie,
@@ -177,10 +181,11 @@ class ProvenanceHooks:
             sha256=digest,
             size_bytes=size,
             fingerprint=mark,
-            also={path.as_uri(): content_of(path)[0] for path in files[1:]},
+            also={_uri(path): content_of(path)[0] for path in files[1:]},
+            state=state_of(files[0]),
         )
         write_sidecar(files[0], sidecar)
-        self._written[files[0]] = sidecar
+        self._written[_uri(files[0])] = sidecar
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline) -> None:
@@ -214,20 +219,25 @@ class ProvenanceHooks:
         dataset = catalog.get(name)
         if (sources := getattr(dataset, "source_files", None)) is not None:
             outputs = self._run.record.layout.output_root if self._run.record else None
-            found = {Path(path) for path in sources()}
+            found = {path for path in sources() if isinstance(path, Path)}
             # Views over all movies read what this run wrote: no input of the run.
             self._sources |= {p for p in found if outputs not in p.parents}
             return
         for path in output_files(catalog, name)[:1]:
-            sidecar = None if path in self._written else read_sidecar(path)
+            known = _uri(path) in self._written
+            sidecar = None if known else read_sidecar(path)
             if sidecar is not None:
-                self._written[path] = sidecar  # reused from an earlier run
+                self._written[_uri(path)] = sidecar  # reused from an earlier run
 
-    def _files_of(self, dataset_name: str, node: Node) -> list[Path]:
+    def _files_of(self, dataset_name: str, node: Node) -> list[Path | Place]:
         known: Any = self._nodes.get((movie_of(node.tags), node.name))
         if known is None or hasattr(known[0].get(dataset_name), "window"):
             return []  # one window of many: accounted for when all are published
         return output_files(known[0], dataset_name)
+
+
+def _uri(path: Path | Place) -> str:
+    return path.absolute().as_uri() if isinstance(path, Path) else path.as_uri()
 
 
 def _configuration_files(context: KedroContext) -> list[Path]:

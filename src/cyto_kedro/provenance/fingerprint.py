@@ -18,9 +18,10 @@ from kedro.pipeline.node import Node
 from pydantic import BaseModel
 
 from cyto_kedro.core.params import Params
+from cyto_kedro.core.uri import Place
 from cyto_kedro.provenance.code import code_version
-from cyto_kedro.provenance.hashing import hash_json, sha256_of, sha256_unless_known
-from cyto_kedro.provenance.sidecar import read_sidecar
+from cyto_kedro.provenance.hashing import hash_json, sha256_unless_known
+from cyto_kedro.provenance.sidecar import content_of, is_untouched, read_sidecar
 
 _PARAMS = ("params:", "parameters")
 
@@ -58,9 +59,12 @@ def parameter_files(node: Node, catalog: CatalogProtocol) -> dict[str, Path]:
     }
 
 
-def output_files(catalog: CatalogProtocol, name: str) -> list[Path]:
-    """Files or folders that a dataset writes; empty for memory datasets."""
+def output_files(catalog: CatalogProtocol, name: str) -> list[Path | Place]:
+    """Files, folders and places that a dataset writes; empty for memory datasets."""
     dataset = catalog.get(name)
+    place = getattr(dataset, "place", None)
+    if place is not None:
+        return list(getattr(dataset, "places", [place]))
     paths = getattr(dataset, "paths", None)
     if paths is None:
         path = getattr(dataset, "path", None)
@@ -79,7 +83,7 @@ def identity(
     dataset = catalog.get(name)
     sources = getattr(dataset, "source_files", None)
     if sources is not None:
-        lying = _identity_of_files([Path(path) for path in sources()])
+        lying = _identity_of_files(list(sources()))
         # One file may hold several channels and positions.
         selection = getattr(dataset, "selection", None)
         chosen = None if selection is None else selection()
@@ -90,10 +94,9 @@ def identity(
     sidecar = read_sidecar(files[0])
     if sidecar is not None and sidecar.run_id == trusted_run:
         return sidecar.fingerprint
-    content = sha256_of(files[0])
-    if sidecar is not None and sidecar.sha256 == content:
+    if sidecar is not None and is_untouched(files[0], sidecar):
         return sidecar.fingerprint
-    return f"sha256:{content}"
+    return f"sha256:{content_of(files[0])[0]}"
 
 
 def fingerprint(
@@ -133,10 +136,11 @@ def _bound_values(function: Callable[..., Any]) -> dict[str, str]:
     return {name: repr(value) for name, value in bound.items() if not callable(value)}
 
 
-def _identity_of_files(files: list[Path]) -> str:
+def _identity_of_files(files: list[Path | Place]) -> str:
+    remote = (file for file in files if isinstance(file, Place))
+    facts: list[list[Any]] = [[place.as_uri(), place.state()] for place in remote]
     # Names, not places: a project that was moved is still the same.
-    facts = []
-    for path in sorted(files):
+    for path in sorted(Path(file) for file in files if not isinstance(file, Place)):
         found = sorted(path.rglob("*")) if path.is_dir() else [path]
         facts += [
             [

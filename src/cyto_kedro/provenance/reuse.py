@@ -15,8 +15,7 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from cyto_kedro.provenance.fingerprint import fingerprint, identity, output_files
-from cyto_kedro.provenance.hashing import sha256_of
-from cyto_kedro.provenance.sidecar import read_sidecar
+from cyto_kedro.provenance.sidecar import content_of, is_untouched, read_sidecar
 
 logger = logging.getLogger(__name__)
 
@@ -62,8 +61,7 @@ def _identity_if_current(
         return None
     if sidecar.run_id == trusted_run:
         return mark
-    content = sha256_of(files[0])
-    if content == sidecar.sha256:
+    if is_untouched(files[0], sidecar):
         return mark
     logger.warning(
         "%s was changed by hand since run %s: it is kept, and all that depends on it "
@@ -71,7 +69,7 @@ def _identity_if_current(
         files[0],
         sidecar.run_id,
     )
-    return f"sha256:{content}"
+    return f"sha256:{content_of(files[0])[0]}"
 
 
 def _feeders(pipeline: Pipeline, catalog: CatalogProtocol, stale: set[str]) -> set[str]:

@@ -220,7 +220,7 @@ class Scheduler:
         mark = self._context.outputs.fingerprint(node, catalog)
         _, dataset = shareable(catalog, node)
         stage = staging_of(dataset, self._context.run_id, mark)
-        if not stage.is_dir():
+        if not dataset.is_begun(stage):
             return []
         found = [read_result(self._journal.results, unit.id) for unit in units]
         valid, other = [], 0

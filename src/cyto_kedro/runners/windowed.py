@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any, NoReturn, Protocol, cast
 
 from kedro.io import AbstractDataset, CatalogProtocol
 from kedro.pipeline.node import Node
 
-from cyto_kedro.core.atomic import STAGING_SUFFIX
 from cyto_kedro.core.errors import ConfigError
 from cyto_kedro.core.window import Window
 from cyto_kedro.runners.experiment import RunContext
@@ -18,25 +15,33 @@ from cyto_kedro.runners.experiment import RunContext
 class Shareable(Protocol):
     """A dataset that many jobs can write together."""
 
-    path: Path
+    where: str
     last_save: Any
 
-    def save_window(self, data: Any, window: Window, stage: Path) -> None:
+    def staging(self, run_id: str, fingerprint: str) -> Any:
+        """The store in which the windows of one output meet: a folder, or objects."""
+
+    def save_window(self, data: Any, window: Window, stage: Any) -> None:
         """Write the frames of one window into a staging store."""
 
-    def is_complete(self, stage: Path) -> bool:
+    def is_begun(self, stage: Any) -> bool:
+        """Whether somebody created a staging store."""
+
+    def is_complete(self, stage: Any) -> bool:
         """Whether all frames of a staging store were written."""
 
-    def publish(self, stage: Path) -> None:
-        """Give a complete staging store its final name."""
+    def claim(self, stage: Any, recover: bool = False) -> Any | None:
+        """Take a staging store if it is complete and nobody else has; else None."""
+
+    def publish(self, stage: Any) -> None:
+        """Make a claimed staging store the output."""
 
 
 class WindowedOutput(AbstractDataset[Any, Any]):
     """Stands in the catalog for a shareable dataset while one window is computed."""
 
-    def __init__(self, dataset: Shareable, window: Window, stage: Path) -> None:
+    def __init__(self, dataset: Shareable, window: Window, stage: Any) -> None:
         self.dataset, self.window, self.stage = dataset, window, stage
-        self.path = dataset.path
 
     @property
     def last_save(self) -> Any:
@@ -45,14 +50,14 @@ class WindowedOutput(AbstractDataset[Any, Any]):
 
     def load(self) -> NoReturn:
         """A part of a movie is nobody's input."""
-        raise RuntimeError(f"{self.path} is being written in windows")
+        raise RuntimeError(f"{self.dataset.where} is being written in windows")
 
     def save(self, data: Any) -> None:
         """Write the window."""
         self.dataset.save_window(data, self.window, self.stage)
 
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self.path), "window": str(self.window)}
+        return {"filepath": self.dataset.where, "window": str(self.window)}
 
 
 def shareable(catalog: CatalogProtocol, node: Node) -> tuple[str, Shareable]:
@@ -73,26 +78,25 @@ def shareable(catalog: CatalogProtocol, node: Node) -> tuple[str, Shareable]:
     return name, cast("Shareable", dataset)
 
 
-def staging_of(dataset: Shareable, run_id: str, fingerprint: str) -> Path:
+def staging_of(dataset: Shareable, run_id: str, fingerprint: str) -> Any:
     """The store in which the windows of one output meet.
 
     It bears the run and the fingerprint: a resumed run finds its own frames there, and
     never those of other parameters or inputs.
     """
-    name = f".{dataset.path.name}.{run_id}.{fingerprint[:12]}{STAGING_SUFFIX}"
-    return dataset.path.with_name(name)
+    return dataset.staging(run_id, fingerprint)
 
 
 def publish_if_complete(
     context: RunContext,
     catalog: CatalogProtocol,
     node: Node,
-    stage: Path,
+    stage: Any,
     recover: bool = False,
 ) -> bool:
     """Publish the output if no frame is missing; of several finishers one does it.
 
-    Renaming the staging store is the claim: whoever fails to was not first.
+    The claim decides: renaming a folder, or putting an object that must be new.
 
     Args:
         context: The run.
@@ -103,15 +107,13 @@ def publish_if_complete(
             of this output is left.
     """
     name, dataset = shareable(catalog, node)
-    claimed = stage.with_name(f"{stage.name[: -len(STAGING_SUFFIX)]}.claimed.partial")
-    if not (recover and claimed.is_dir()):
-        try:
-            if not dataset.is_complete(stage):
-                return False
-            os.rename(stage, claimed)
-        except Exception:
-            if stage.is_dir():
-                raise
-            return False  # somebody else was first, while this one looked
+    try:
+        claimed = dataset.claim(stage, recover)
+    except Exception:
+        if dataset.is_begun(stage):
+            raise
+        return False  # somebody else was first, while this one looked
+    if claimed is None:
+        return False
     context.outputs.replace(name, node, catalog, lambda: dataset.publish(claimed))
     return True
