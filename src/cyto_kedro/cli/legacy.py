@@ -1,0 +1,221 @@
+"""`run-yaml` and `import-yaml`: pyCyto's pipeline files, run or translated."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from kedro.framework.startup import ProjectMetadata
+from kedro.runner import AbstractRunner
+from kedro.utils import load_obj
+
+from cyto_kedro.cli.legacy_publish import publish
+from cyto_kedro.core.errors import ConfigError, InputError
+from cyto_kedro.datasets.sources import read_stack
+from cyto_kedro.legacy.formats import (
+    DagPipeline,
+    LegacyPipeline,
+    read_pipeline,
+    read_resources,
+    sibling_resources,
+)
+from cyto_kedro.legacy.resources import LOCAL
+from cyto_kedro.legacy.state import Facts, Options
+from cyto_kedro.legacy.translate import Translation, environment_name, translate
+from cyto_kedro.legacy.write import write_environment
+from cyto_kedro.session import CytoSession
+
+logger = logging.getLogger(__name__)
+
+#: Environments of files that are run without having been imported.
+RUN_PREFIX = "pycyto_"
+_ALLOCATION = "cyto_kedro.runners.AllocationRunner"
+_SLURM = "cyto_kedro.runners.SlurmRunner"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the user says beside the pipeline file.
+
+    Attributes:
+        pipeline: The file.
+        resources: Its resources; the sibling ``pipeline-resources.X.yaml`` by default.
+        profile: Execution profile.
+        channels: Image files by channel, for files that name none.
+        options: Further wishes.
+        skip_refused: Leave out what has no equivalent.
+    """
+
+    pipeline: Path
+    resources: Path | None = None
+    profile: str | None = None
+    channels: dict[str, str] = field(default_factory=dict)
+    options: Options = field(default_factory=Options)
+    skip_refused: bool = False
+
+
+def translation_of(wanted: Wanted, name: str | None = None) -> Translation:
+    """Translate a file; its images are opened for what they say of themselves.
+
+    Raises:
+        ConfigError: The file cannot be translated, or not as a whole.
+    """
+    document = read_pipeline(wanted.pipeline)
+    if wanted.channels:
+        known = dict(document.channels) | wanted.channels
+        document = document.model_copy(update={"channels": known})
+    beside = wanted.resources or sibling_resources(wanted.pipeline)
+    translation = translate(
+        document,
+        name=name or environment_name(wanted.pipeline),
+        base=Path.cwd(),
+        facts=facts_of(document),
+        resources=None if beside is None else read_resources(beside),
+        profile=wanted.profile,
+        options=wanted.options,
+    )
+    if not wanted.skip_refused:
+        translation.refuse()
+    return translation
+
+
+def facts_of(document: LegacyPipeline | DagPipeline) -> Facts:
+    """What the first image that is there says about size, pixels and time."""
+    for path in document.channels.values():
+        if path is None:
+            continue
+        try:
+            raw = read_stack(Path.cwd() / path, None, None)
+        except InputError as exc:
+            logger.warning("Not looked into before translation: %s", exc)
+            continue
+        pixel = raw.pixel_size_um
+        frames, height, width = raw.data.shape
+        interval = raw.frame_interval_min
+        if interval is None and raw.frame_times_min and len(raw.frame_times_min) > 1:
+            interval = raw.frame_times_min[1] - raw.frame_times_min[0]
+        return Facts(
+            shape=(frames, height, width),
+            pixel_size_um=None if pixel is None else float(pixel[1]),
+            frame_interval_min=interval,
+        )
+    return Facts()
+
+
+def import_yaml(
+    metadata: ProjectMetadata, wanted: Wanted, env: str | None, force: bool
+) -> tuple[Path, Translation]:
+    """Translate a file into an environment of its own.
+
+    Raises:
+        ConfigError: The file or the environment's name cannot be used.
+    """
+    name = env or environment_name(wanted.pipeline)
+    # What is imported goes on beyond the file: to kills and survival.
+    options = replace(wanted.options, markers=True)
+    translation = translation_of(replace(wanted, options=options), name)
+    conf = Path(metadata.project_path) / "conf"
+    source = wanted.pipeline
+    return write_environment(translation, conf, name, source, force=force), translation
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What `run-yaml` did: the run, its environment, the files it copied."""
+
+    run_id: str
+    env: str
+    translation: Translation
+    files: list[Path]
+
+
+def run_yaml(
+    metadata: ProjectMetadata,
+    wanted: Wanted,
+    runner: str | None = None,
+    dry_run: bool = False,
+) -> Ran:
+    """Run a file through our pipelines and copy what it asks for to ``output_dir``.
+
+    The environment that it is translated to stays, so that the run can be looked at,
+    resumed and exported; the next run of the same file replaces it.
+
+    Args:
+        metadata: The project.
+        wanted: The file and how to take it.
+        runner: Dotted name of a Kedro runner; chosen by the profile by default.
+        dry_run: Show what would be submitted to SLURM.
+
+    Raises:
+        ConfigError: The file cannot be translated, or a container engine is missing.
+        MoviesFailed: The movie failed.
+    """
+    name = environment_name(wanted.pipeline)
+    translation = translation_of(wanted, name)
+    env = RUN_PREFIX + name
+    project = Path(metadata.project_path)
+    folder = write_environment(
+        translation, project / "conf", env, wanted.pipeline, force=True
+    )
+    logger.info("%s is run as environment '%s': %s", wanted.pipeline, env, folder)
+    for row in translation.report.of("changed"):
+        logger.warning("%s: %s", row.key, row.note)
+    chosen = runner_of(translation, wanted.profile, runner, dry_run)
+    session = CytoSession.create(project_path=project, env=env)
+    with session:
+        session.run(pipeline_names=list(translation.pipelines), runner=chosen)
+    run_id = session.session_id
+    files = [] if dry_run else publish(metadata, env, run_id, translation)
+    return Ran(run_id, env, translation, files)
+
+
+def runner_of(
+    translation: Translation, wanted: str | None, runner: str | None, dry_run: bool
+) -> AbstractRunner | None:
+    """The runner that a profile needs; None: Kedro's sequential one.
+
+    Raises:
+        ConfigError: The profile's container engine is missing, or is Kubernetes.
+    """
+    boxed = translation.in_containers
+    if not translation.execution and wanted not in (None, LOCAL):
+        boxed = True  # a profile of conf/base
+    if runner is None and dry_run:
+        runner = _SLURM
+    if runner is None and boxed:
+        runner = _SLURM if translation.profile == "cluster" else _ALLOCATION
+    if runner is None:
+        return None
+    options: dict[str, Any] = {}
+    if runner in (_SLURM, _ALLOCATION):
+        options["profile"] = translation.profile if boxed else LOCAL
+    if dry_run:
+        options["dry_run"] = True
+    if boxed:
+        _check_engines(translation, dry_run)
+    made: AbstractRunner = load_obj(runner, "kedro.runner")(**options)
+    return made
+
+
+def _check_engines(translation: Translation, dry_run: bool) -> None:
+    profiles = translation.execution.get("profiles", {})
+    entries = profiles.get(translation.profile, {})
+    engines = sorted({str(e["engine"]) for e in entries.values()} - {"bare"})
+    if "kubernetes" in engines:
+        raise ConfigError(
+            f"The profile '{translation.profile}' runs on Kubernetes, to which nothing "
+            "is submitted from here",
+            where="execution_configs",
+            fix="import-yaml, then python -m cyto_kedro.runners.kubernetes writes the "
+            "Job; or run with --profile local",
+        )
+    missing = [one for one in engines if shutil.which(one) is None]
+    if missing and not dry_run:
+        raise ConfigError(
+            f"{', '.join(missing)} is not installed on this machine, or not in PATH",
+            where=f"execution_configs.{translation.profile}",
+            fix="run with --profile local, or install it",
+        )

@@ -1,0 +1,1 @@
+"""pyCyto's configuration files in terms of this project: pure translation."""

@@ -1,0 +1,325 @@
+"""Tables, tracking and what follows, of pyCyto, in terms of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from cyto_kedro.core.errors import ConfigError
+from cyto_kedro.legacy import images
+from cyto_kedro.legacy.names import kind_of
+from cyto_kedro.legacy.plan import Plan, Step, check_known
+from cyto_kedro.legacy.state import Artefact, State, Table
+
+# pyCyto measures them in each channel.
+_INTENSITIES = ("mean", "median", "sd")
+# Its lengths are pixels: ours in pixels by name, or in um after conversion.
+_PIXEL_COLUMNS = {"size": "area_px", "x": "j", "y": "i"} | {
+    f"bbox_{a}{part}": f"bbox_{b}{part}"
+    for a, b in (("x", "j"), ("y", "i"))
+    for part in ("start", "size")
+}
+_LENGTHS = ("perimeter", "feret_diameter", "feret_radius")
+_BOUNDS: dict[str, tuple[str, ...]] = {
+    "<": ("max",),
+    "<=": ("max",),
+    ">": ("min",),
+    ">=": ("min",),
+}
+_BOUNDS |= {"==": ("min", "max")}
+_OPERATIONS = {"divide": "ratio", "subtract": "difference"}
+
+
+def tabulate(state: State, plan: Plan) -> None:
+    """`label_to_sparse`: which table shows which channel in which masks."""
+    key = "pipeline.label_to_sparse"
+    for channel, role in plan.pairs:
+        check_known(channel, state.images(), f"{key}.image_label_pair")
+        check_known(role, list(state.roles), f"{key}.image_label_pair")
+        shown = state.merged.get(channel, (channel,))[0]
+        state.tables[channel] = Table(shown, role)
+        state.nodes.setdefault("label_to_sparse", []).append(f"{role}.tabulate")
+        masks_file = state.roles[role].get("masks")
+        if masks_file is not None and channel != role:
+            state.roles[role]["channels"] = [shown]
+        state.report.add(
+            f"{key}.image_label_pair [{channel}, {role}]",
+            "mapped",
+            f"{role}.detections",
+            "its intensities are in the columns mean_, median_ and sd_" + shown,
+        )
+        if plan.publish_tables:
+            _publish_table(state, channel, state.tables[channel], tracked=False)
+    if plan.pairs:
+        state.needs("tabulation")
+        state.report.add(
+            key,
+            "changed",
+            "tabulation",
+            "ids are those of the masks (pyCyto renumbered by size); frames without "
+            "cells are counted in frame_counts; lengths in um, i and j in pixels",
+        )
+    for role in state.roles:
+        if not any(table.role == role for table in state.tables.values()):
+            state.tables[role] = Table(state.roles[role]["channels"][0], role)
+
+
+def _publish_table(state: State, name: str, table: Table, tracked: bool) -> None:
+    dataset = f"{table.role}.{'tracks' if tracked else 'detections'}"
+    state.publish(
+        Artefact(
+            f"tracking/{state.shown(name)}.csv",
+            "table",
+            (dataset,),
+            channel=table.channel,
+            role=table.role,
+        )
+    )
+
+
+def trackmate(state: State, step: Step) -> None:
+    """`TrackMate`: the method lap with its extras off."""
+    # What TrackMate does not have; see the options of `lap`.
+    plain = {
+        "splitting_max_distance_um": None,
+        "merging_max_distance_um": None,
+        "division": None,
+        "motion": "none",
+        "field_edge": False,
+        "join_single_detections": False,
+    }
+    _track(state, step, {"name": "lap"}, plain)
+
+
+def trackpy(state: State, step: Step) -> None:
+    """`TrackPy`: the method trackpy."""
+    _track(state, step, {"name": "trackpy"}, {})
+
+
+def _track(
+    state: State, step: Step, head: dict[str, Any], tail: dict[str, Any]
+) -> None:
+    for name in step.singles(list(state.tables)):
+        table = state.tables[name]
+        place = f"tracking.{table.role}.method"
+        values = state.arguments(step, place)
+        for limit in ("min_area_um2", "max_area_um2"):
+            if values.get(limit) is not None:
+                state.put(f"segmentation.{table.role}.{limit}", values[limit])
+            values.pop(limit, None)
+        state.put(place, head | values | tail)
+        state.done_by(step, table.role)
+        if step.publish:
+            _publish_table(state, name, table, tracked=True)
+            path = f"tracking/{state.shown(name)}.xml"
+            datasets = (f"{table.role}.tracks", "calibration")
+            state.publish(Artefact(path, "trackmate", datasets, role=table.role))
+    state.needs("tracking")
+
+
+def cross_table(state: State, step: Step) -> None:
+    """`CrossTableOperation`: a feature made of one column of two tables."""
+    for number, pair in enumerate(step.pairs(list(state.tables))):
+        values = state.arguments(step, "features.operations")
+        operation = str(values.get("operation"))
+        if operation not in _OPERATIONS or len(pair) != 2:
+            raise ConfigError(
+                f"'{operation}' of {', '.join(pair)} is not supported",
+                where=step.key,
+                fix=f"two tables, and one of: {', '.join(_OPERATIONS)}",
+            )
+        column = str(values.get("column"))
+        sides = [_operand(state, name, column) for name in pair]
+        out = _output(step, number, pair[0])
+        feature = f"{out}_{column}_{operation}"
+        added: dict[str, Any] = {
+            "feature": feature,
+            "operation": _OPERATIONS[operation],
+        }
+        added |= {"left": sides[0], "right": sides[1]}
+        before = state.get("features.operations") or []
+        state.put("features.operations", [*before, added])
+        state.tables[out] = state.tables[pair[0]]
+        if step.publish:
+            path = f"postprocessing/{step.module}/{state.shown(out)}.csv"
+            datasets = (f"{state.tables[out].role}.tracks", "cross_features")
+            table = state.tables[out]
+            state.publish(
+                Artefact(path, "combined", datasets, table.channel, table.role, feature)
+            )
+    state.done_by(step)
+    state.needs("features")
+
+
+def _operand(state: State, name: str, column: str) -> dict[str, str]:
+    table = state.tables[name]
+    return {"table": f"{table.role}.tracks", "column": _column(column, table)}
+
+
+def _column(column: str, table: Table) -> str:
+    if column in _INTENSITIES:
+        return f"{column}_{table.channel}"
+    return _PIXEL_COLUMNS.get(column, column)
+
+
+def _output(step: Step, number: int, otherwise: str) -> str:
+    return step.outputs[number] if number < len(step.outputs) else otherwise
+
+
+def feature_filter(state: State, step: Step) -> None:
+    """`FeatureFilter`: a step of the selection of tracks."""
+    for name in step.singles(list(state.tables)):
+        values = state.arguments(step, "features.filters")
+        operation, value = values.get("operation"), values.get("value")
+        if operation not in _BOUNDS or not isinstance(value, int | float):
+            raise ConfigError(
+                f"'{operation} {value}' is not supported",
+                where=step.key,
+                fix=f"a number, and one of: {' '.join(_BOUNDS)}",
+            )
+        if operation in "<>":
+            state.report.add(
+                f"{step.key} args.operation",
+                "changed",
+                "features.filters",
+                "bounds include the value itself",
+            )
+        column, table = str(values.get("column")), state.tables[name]
+        if column in _LENGTHS:
+            value = round(value * state.pixel_um, 4)
+        added: dict[str, Any] = {"name": "points", "column": _column(column, table)}
+        added |= dict.fromkeys(_BOUNDS[str(operation)], value)
+        before = state.get("features.filters") or []
+        state.put("features.filters", [*before, added | {"roles": [table.role]}])
+        state.done_by(step, table.role)
+        if step.publish:
+            out = state.shown(_output(step, 0, name))
+            path = f"postprocessing/{step.module}/{out}.csv"
+            datasets = (f"{table.role}.tracks",)
+            state.publish(
+                Artefact(path, "filtered", datasets, table.channel, table.role)
+            )
+    state.needs("features")
+
+
+def density(state: State, step: Step) -> None:
+    """`KernelDensityEstimation`: density maps as tables."""
+    values = state.arguments(step, "networks.density")
+    if values.get("grid_um"):
+        state.put("networks.density.grid_um", values["grid_um"])
+    for number, name in enumerate(step.singles(list(state.tables))):
+        role = state.tables[name].role
+        state.done_by(step, role)
+        if step.publish:
+            out = state.shown(_output(step, number, name))
+            path = f"postprocessing/{step.module}/{out}.csv"
+            datasets = (f"{role}.density_map",)
+            state.publish(Artefact(path, "plain", datasets, role=role))
+    _no_pictures(state, step)
+    state.needs("networks")
+
+
+def triangulation(state: State, step: Step) -> None:
+    """`CellTriangulation`: the radius graph with the connecting radius."""
+    state.arguments(step, "networks.radius_um")
+    state.put("networks.radius_um", None)
+    for number, name in enumerate(step.singles(list(state.tables))):
+        role = state.tables[name].role
+        if step.publish:
+            out = state.shown(_output(step, number, name))
+            path = f"postprocessing/{step.module}/{out}"
+            datasets = (f"{role}.tracks", "calibration")
+            state.publish(Artefact(path, "network", datasets, role=role))
+    state.done_by(step)
+    _no_pictures(state, step)
+    state.needs("networks")
+
+
+def contacts(state: State, step: Step) -> None:
+    """`CrossCellContactMeasures`: contacts of pairs of roles."""
+    state.arguments(step, "contacts.rule")
+    for number, pair in enumerate(step.pairs(list(state.tables))):
+        roles = tuple(state.tables[name].role for name in pair)
+        if len(roles) != 2 or roles[0] == roles[1]:
+            raise ConfigError(
+                f"Contacts are measured between two cell types, not {', '.join(roles)}",
+                where=step.key,
+            )
+        first, second = roles
+        if (first, second) not in state.pairs:
+            state.pairs.append((first, second))
+        if step.publish:
+            out = state.shown(_output(step, number, f"{pair[0]}To{pair[1]}"))
+            path = f"postprocessing/{step.module}/{out}"
+            # The pair's name has the effector first, which is known at the end.
+            datasets = (f"{first}.tracks", f"{second}.tracks", "<pair>.contacts")
+            state.publish(Artefact(f"{path}.csv", "contacts", datasets, second, first))
+            state.publish(Artefact(path, "pairs", datasets, second, first))
+        state.nodes.setdefault(step.task, []).append(f"<{first}-{second}>")
+    _no_pictures(state, step)
+    state.needs("contacts")
+
+
+def _no_pictures(state: State, step: Step) -> None:
+    if step.publish and "image" in step.output_type:
+        note = "tables and graphs are written, no picture of them"
+        state.report.add(f"{step.key} output_type: image", "ignored", "", note)
+
+
+def kinematics(state: State, step: Step) -> None:
+    """`Kinematics` and `MSD`: tables of motion."""
+    values = state.arguments(step, "kinematics")
+    if values.get("max_lag_frames") is not None:
+        state.put("kinematics.msd.max_lag_frames", values["max_lag_frames"])
+    dataset = "msd" if step.module == "MSD" else "kinematics"
+    for number, name in enumerate(step.singles(list(state.tables))):
+        role = state.tables[name].role
+        state.done_by(step, role)
+        if step.publish:
+            out = state.shown(_output(step, number, name))
+            path = f"postprocessing/{step.module}/{out}.csv"
+            state.publish(Artefact(path, "plain", (f"{role}.{dataset}",), role=role))
+    state.needs("kinematics")
+
+
+def viability(state: State, step: Step) -> None:
+    """`CDI` and `Viability`: the death signal of targets."""
+    state.arguments(step, "killing.death")
+    if step.module == "CDI":
+        state.put("killing.death.signal", "cdi")
+        state.put("killing.death.alive_probability", "one_minus_cdi")
+    for number, name in enumerate(step.singles(list(state.tables))):
+        role = state.tables[name].role
+        if kind_of(role) is None:
+            state.kinds.setdefault(role, "target")
+        state.done_by(step, role)
+        if step.publish:
+            out = state.shown(_output(step, number, name))
+            path = f"postprocessing/{step.module}/{out}.csv"
+            datasets = (f"{role}.viability",)
+            state.publish(Artefact(path, "plain", datasets, role=role))
+    state.needs("killing")
+
+
+#: How each module of :data:`modules.MODULES` is applied, where it can be.
+APPLY: dict[str, Callable[[State, Step], None]] = {
+    "ChannelMerge": images.channel_merge,
+    "PercentileNormalization": images.percentile_normalization,
+    "GammaCorrection": images.gamma_correction,
+    "CrossChannelCorrelation": images.correlation,
+    "register_denoise": images.register_denoise,
+    "CellPose": images.cellpose,
+    "StarDist": images.stardist,
+    "ImageToLabel": images.image_to_label,
+    "TrackMate": trackmate,
+    "TrackPy": trackpy,
+    "CrossTableOperation": cross_table,
+    "FeatureFilter": feature_filter,
+    "KernelDensityEstimation": density,
+    "CellTriangulation": triangulation,
+    "CrossCellContactMeasures": contacts,
+    "Kinematics": kinematics,
+    "MSD": kinematics,
+    "CDI": viability,
+    "Viability": viability,
+}

@@ -1,0 +1,337 @@
+"""pyCyto's modules by class name: what each argument is called here, and means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cyto_kedro.legacy.report import Verdict
+
+#: Value as written, pixel size (um) -> our value.
+Convert = Callable[[Any, float], Any]
+
+
+def _same(value: Any, pixel_um: float) -> Any:
+    return value
+
+
+def _length(value: Any, pixel_um: float) -> Any:
+    """Pixels to um; nothing, or 0, is nothing."""
+    return round(float(value) * pixel_um, 4) if value else None
+
+
+def _area(value: Any, pixel_um: float) -> Any:
+    """Square pixels to um2."""
+    return None if value is None else round(float(value) * pixel_um**2, 4)
+
+
+def _gap(value: Any, pixel_um: float) -> Any:
+    return max(int(value) - 1, 0)
+
+
+@dataclass(frozen=True)
+class Arg:
+    """One argument.
+
+    Attributes:
+        ours: Key of our parameter group; empty: it has none.
+        verdict: What becomes of it.
+        note: Why, where it is not simply the same.
+        convert: From its value to ours.
+        default: Value that pyCyto takes where the file has none; None: ours holds.
+        place: Our parameter group, where it is not the module's.
+    """
+
+    ours: str = ""
+    verdict: Verdict = "mapped"
+    note: str = ""
+    convert: Convert = _same
+    default: Any = None
+    place: str = ""
+
+
+@dataclass(frozen=True)
+class Module:
+    """One class of pyCyto.
+
+    Attributes:
+        stage: preprocessing, segmentation, tabulation, tracking, postprocessing.
+        path: Its dotted name, for messages.
+        args: Arguments by name.
+        note: What differs here, whatever the arguments.
+        nodes: Names of our nodes that do its work; ``{name}`` is the channel, role or
+            pair.
+        grouped: Takes groups of channels.
+        refused: Why there is nothing for it here.
+        frame_wise: Its nodes can be fanned out over frames.
+    """
+
+    stage: str
+    path: str
+    args: Mapping[str, Arg] = field(default_factory=dict)
+    note: str = ""
+    nodes: tuple[str, ...] = ()
+    grouped: bool = False
+    refused: str = ""
+    frame_wise: bool = False
+
+
+_QUIET = Arg(verdict="ignored", note="a run logs what it does")
+_DRAWING = Arg(verdict="ignored", note="pictures are in the report")
+_ONE = {"verbose": _QUIET}
+_PIXELS = (
+    "pyCyto's spacing was fixed at 1, so that lengths were pixels; here um: pixels "
+    "times the pixel size"
+)
+_THREADS = Arg(verdict="ignored", note="the runner decides how many processes work")
+
+_CELLPOSE = {
+    "model_type": Arg("model", "mapped"),
+    "cellprob_thresh": Arg("cellprob_threshold"),
+    "flow_threshold": Arg("flow_threshold"),
+    "diameter": Arg("diameter_um", "changed", "pixels there, um here", _length),
+    "batch_size": Arg("batch_size", note="tiles per GPU batch"),
+    "gpu": Arg("gpu", convert=lambda value, _: "auto" if value else "off"),
+    "channels": Arg(
+        verdict="ignored", note="Cellpose 4 takes any channel; only one is given"
+    ),
+    "model_matching_thresh": Arg(verdict="ignored", note="Cellpose 4 has none"),
+} | _ONE
+_STARDIST = {
+    "model_name": Arg("model"),
+    "prob_thresh": Arg("prob_threshold"),
+    "nms_thresh": Arg("nms_threshold"),
+} | _ONE
+_TRACKMATE = {
+    "linking_max_distance": Arg(
+        "linking_max_distance_um", "changed", _PIXELS, _length, default=15.0
+    ),
+    "gap_closing_max_distance": Arg(
+        "gap_closing_max_distance_um", "changed", _PIXELS, _length, default=15.0
+    ),
+    "max_frame_gap": Arg(
+        "max_gap_frames",
+        "changed",
+        "a difference of frame numbers there, missing frames here: one less",
+        _gap,
+        default=5,
+    ),
+    "size_min": Arg(
+        "min_area_um2",
+        "changed",
+        "pixels there, um2 here; such cells leave the masks, not only the tracks",
+        _area,
+        place="segmentation.{name}",
+    ),
+    "size_max": Arg(
+        "max_area_um2",
+        "changed",
+        "pixels there, um2 here; such cells leave the masks, not only the tracks",
+        _area,
+        place="segmentation.{name}",
+    ),
+    "FIJI_DIR": Arg(verdict="ignored", note="tracking needs no Fiji"),
+    "ij": Arg(verdict="ignored", note="tracking needs no Fiji"),
+} | _ONE
+_CONTACTS = {
+    "base_image": _DRAWING,
+    "threads": _THREADS,
+    "parallel_backend": _THREADS,
+} | _ONE
+
+MODULES: dict[str, Module] = {
+    "ChannelMerge": Module(
+        "preprocessing",
+        "cyto.preprocessing.channel_merge.ChannelMerge",
+        {
+            "weights": Arg("weights"),
+        }
+        | _ONE,
+        nodes=("{name}.merge",),
+        grouped=True,
+        frame_wise=True,
+    ),
+    "PercentileNormalization": Module(
+        "preprocessing",
+        "cyto.preprocessing.normalization.PercentileNormalization",
+        {"lp": Arg("lp", default=5), "up": Arg("up", default=95)} | _ONE,
+        note="the result is 0 to 1 in float32, not the full range of integers",
+        nodes=("{name}.preprocess",),
+        frame_wise=True,
+    ),
+    "GammaCorrection": Module(
+        "preprocessing",
+        "cyto.preprocessing.normalization.GammaCorrection",
+        {"gamma": Arg("gamma", default=1.0), "gain": Arg("gain", default=1.0)} | _ONE,
+        nodes=("{name}.preprocess",),
+        frame_wise=True,
+    ),
+    "CrossChannelCorrelation": Module(
+        "preprocessing",
+        "cyto.preprocessing.cross_channel_correlation.CrossChannelCorrelation",
+        _ONE,
+        note="a table for all pairs of channels, in the image and inside masks",
+        nodes=("features.correlate",),
+        grouped=True,
+    ),
+    "register_denoise": Module(
+        "preprocessing",
+        "cyto.preprocessing.register_denoise",
+        {
+            "type_of_transform": Arg(
+                "transform",
+                note="name of ANTs, in lower case",
+                convert=lambda value, _: str(value).lower(),
+            )
+        }
+        | _ONE,
+        note="registers once for all channels, then denoises each channel, with ANTs; "
+        "block_correlation is many times faster",
+        nodes=("preprocessing.estimate_drift", "{name}.preprocess"),
+    ),
+    "CellPose": Module(
+        "segmentation",
+        "cyto.segmentation.cellpose.CellPose",
+        _CELLPOSE,
+        nodes=("{name}.segment",),
+        frame_wise=True,
+    ),
+    "StarDist": Module(
+        "segmentation",
+        "cyto.segmentation.stardist.StarDist",
+        _STARDIST,
+        nodes=("{name}.segment",),
+        frame_wise=True,
+    ),
+    "ImageToLabel": Module(
+        "segmentation",
+        "cyto.segmentation.label.ImageToLabel",
+        _ONE,
+        note="the file is taken as masks, with its ids; registration moves them",
+        nodes=("{name}.import_masks",),
+        frame_wise=True,
+    ),
+    "label_to_sparse": Module(
+        "tabulation",
+        "cyto.tabulation.label_to_sparse",
+        _ONE,
+        note="ids are those of the masks; all channels are measured in all masks",
+        nodes=("{name}.tabulate",),
+    ),
+    "TrackMate": Module(
+        "tracking",
+        "cyto.tracking.trackmate.TrackMate",
+        _TRACKMATE,
+        note="TrackMate's linear assignment, without motion prediction or divisions",
+        nodes=("{name}.track",),
+    ),
+    "TrackPy": Module(
+        "tracking",
+        "cyto.tracking.trackpy.TrackPy",
+        {
+            "search_range": Arg(
+                "linking_max_distance_um", "changed", _PIXELS, _length, default=15.0
+            ),
+            "memory": Arg("max_gap_frames", default=0),
+        }
+        | _ONE,
+        nodes=("{name}.track",),
+    ),
+    "Ultrack": Module(
+        "tracking",
+        "cyto.tracking.ultrack.Ultrack",
+        refused="there is no Ultrack here: use TrackMate, or its method 'lap'",
+    ),
+    "CrossTableOperation": Module(
+        "postprocessing",
+        "cyto.postprocessing.sparse_to_sparse.CrossTableOperation",
+        {"column": Arg("column"), "operation": Arg("operation")} | _ONE,
+        note="cells are matched by frame and mask, not by row; x / 0 is undefined",
+        nodes=("features.combine",),
+        grouped=True,
+    ),
+    "FeatureFilter": Module(
+        "postprocessing",
+        "cyto.postprocessing.sparse_to_sparse.FeatureFilter",
+        {
+            "column": Arg("column"),
+            "operation": Arg("operation", convert=lambda value, _: str(value)),
+            "value": Arg("value"),
+        }
+        | _ONE,
+        note="selects and writes which tracks pass; later stages see all cells",
+        nodes=("{name}.select",),
+    ),
+    "KernelDensityEstimation": Module(
+        "postprocessing",
+        "cyto.postprocessing.sparse_to_dense.KernelDensityEstimation",
+        {
+            "base_image": _DRAWING,
+            "downscale_factor": Arg(
+                "grid_um", "changed", "spacing of the map in um", _length
+            ),
+            "gradient": Arg(verdict="ignored", note="the map is written, no gradient"),
+        }
+        | _ONE,
+        note="cells per mm2 in parts of the movie, as a table; edges are not thinned",
+        nodes=("{name}.density_map",),
+    ),
+    "CellTriangulation": Module(
+        "postprocessing",
+        "cyto.postprocessing.graph.CellTriangulation",
+        {"base_image": _DRAWING} | _ONE,
+        note="the smallest radius that joins all cells is computed exactly (longest "
+        "edge of the spanning tree), not searched in steps of 10 px; lengths are um",
+        nodes=("networks.build",),
+    ),
+    "CrossCellContactMeasures": Module(
+        "postprocessing",
+        "cyto.postprocessing.graph.CrossCellContactMeasures",
+        _CONTACTS,
+        nodes=("{name}.measure", "{name}.episodes"),
+        grouped=True,
+    ),
+    "Kinematics": Module(
+        "postprocessing",
+        "cyto.postprocessing.kinematics.Kinematics",
+        _ONE,
+        note="velocity is from the previous point, the first undefined; um/min",
+        nodes=("{name}.kinematics",),
+    ),
+    "MSD": Module(
+        "postprocessing",
+        "cyto.postprocessing.kinematics.MSD",
+        {"max_lag": Arg("max_lag_frames")} | _ONE,
+        note="pyCyto's mean squared displacement is wrong beyond lag 1",
+        nodes=("{name}.kinematics",),
+    ),
+    "CDI": Module(
+        "postprocessing",
+        "cyto.postprocessing.sparse_to_sparse.CDI",
+        {
+            "viability_col": Arg(verdict="ignored", note="the channel of kind live"),
+            "death_col": Arg(verdict="ignored", note="the channel of kind death"),
+            "out_col": Arg(verdict="ignored", note="columns have fixed names"),
+        }
+        | _ONE,
+        nodes=("{name}.viability",),
+    ),
+    "Viability": Module(
+        "postprocessing",
+        "cyto.postprocessing.sparse_to_sparse.Viability",
+        {
+            "pos_cols": Arg(verdict="ignored", note="the channel of kind live"),
+            "neg_cols": Arg(verdict="ignored", note="the channel of kind death"),
+        }
+        | _ONE,
+        note="a logistic curve of the death signal, in spreads of the living",
+        nodes=("{name}.viability",),
+    ),
+    "SmoothedGradient": Module(
+        "postprocessing",
+        "cyto.postprocessing.sparse_to_sparse.SmoothedGradient",
+        refused="no column is smoothed for its gradient: deaths are found with "
+        "killing.death.smoothing and fitted with killing.death.rise",
+    ),
+}

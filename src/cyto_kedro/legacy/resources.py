@@ -1,0 +1,183 @@
+"""pyCyto's execution configs in terms of ``execution.yml`` and ``slurm.yml``."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from cyto_kedro.core.errors import ConfigError
+from cyto_kedro.legacy.formats import PROFILES, ResourcesFile, TaskResources
+from cyto_kedro.legacy.names import nearest
+from cyto_kedro.legacy.plan import Plan
+from cyto_kedro.legacy.report import Report, Verdict
+from cyto_kedro.legacy.state import State
+
+LOCAL = "local"
+# "" takes back the image that a base profile may name under the same selector.
+_BARE = {"engine": "bare", "image": ""}
+_ENGINES = {"docker": "docker", "singularity": "apptainer", "apptainer": "apptainer"}
+_MEMORY = re.compile(r"^(\d+)\s*([KMGT])(i?)B?$")
+_ALIASES = {"memory": "mem", "cpus-per-task": "cpus", "cpus_per_task": "cpus"}
+_KNOWN = ("mem", "cpus", "gpu", "gres", "partition", "time", "batch_size")
+_ONLY_SLURM = ("partition", "gres", "time", "batch_size")
+
+
+def execution_of(
+    resources: ResourcesFile | None, profile: str, plan: Plan, state: State
+) -> tuple[dict[str, Any], dict[str, Any], bool]:
+    """``execution.yml``, ``slurm.yml``, and whether the profile has any container.
+
+    Raises:
+        ConfigError: There is no such profile, or a value has the wrong form.
+    """
+    report = state.report
+    if resources is None:
+        if profile not in PROFILES:
+            raise _no_profile(profile, list(PROFILES))
+        note = "without a resources file every task runs on bare metal"
+        report.add("execution_profile", "mapped", "default_profile", note)
+        return {}, {}, False
+    known = resources.execution_configs
+    if profile not in known and profile != LOCAL:
+        raise _no_profile(profile, list(known))
+    profiles: dict[str, Any] = {}
+    for name, tasks in known.items():
+        profiles[name] = _profile(name, tasks, plan, state)
+    profiles.setdefault(LOCAL, {"default": dict(_BARE)})
+    report.add("execution_profile", "mapped", "default_profile", profile)
+    execution = {"default_profile": profile, "profiles": profiles}
+    boxed = any(entry["engine"] != "bare" for entry in profiles[profile].values())
+    return execution, _slurm(known, profile, state), boxed
+
+
+def _no_profile(name: str, known: list[str]) -> ConfigError:
+    return ConfigError(
+        f"There is no execution profile '{name}'",
+        where="execution_configs",
+        fix=f"{nearest(name, known)}there are: {', '.join(known)}",
+    )
+
+
+def _profile(
+    name: str, tasks: dict[str, TaskResources], plan: Plan, state: State
+) -> dict[str, Any]:
+    """Entries by node; tasks that the profile leaves out run on bare metal."""
+    entries: dict[str, Any] = {}
+    for task in tasks:
+        if task not in plan.tasks:
+            key = f"execution_configs.{name}.{task}"
+            state.report.add(key, "ignored", "", "the pipeline has no such task")
+    for task in plan.tasks:
+        given = tasks.get(task)
+        key = f"execution_configs.{name}.{task}"
+        for node in state.nodes.get(task, ()):
+            entries[node] = _entry(given, name, key, state.report)
+            if given is not None:
+                ours = f"profiles.{name}: {node}"
+                verdict: Verdict = "changed" if given.image else "mapped"
+                note = "the image must hold this package" if given.image else ""
+                state.report.add(key, verdict, ours, note)
+    return entries | {"default": dict(_BARE)}
+
+
+def _entry(
+    given: TaskResources | None, profile: str, key: str, report: Report
+) -> dict[str, Any]:
+    if given is None or given.type == "baremetal":
+        return dict(_BARE)
+    if not given.image:
+        raise ConfigError("A container needs an image", where=key, fix="image: ...")
+    runner = given.runner or "docker"
+    if runner not in _ENGINES:
+        raise ConfigError(
+            f"There is no container runner '{runner}'",
+            where=key,
+            fix=f"{nearest(runner, _ENGINES)}there are: docker, singularity",
+        )
+    values = _normal(given.resources, key)
+    engine = _ENGINES[runner]
+    selector = values.pop("node_selector", None)
+    if runner == "singularity":
+        report.add(f"{key}.runner", "changed", "engine", "its successor, apptainer")
+    entry: dict[str, Any] = {"engine": engine, "image": given.image}
+    if selector or profile == "cloud":
+        entry["engine"] = "kubernetes"
+        note = "written as a Kubernetes Job; submitting it is up to you"
+        report.add(f"{key}.runner", "changed", "engine: kubernetes", note)
+    if selector:
+        entry["kubernetes"] = {"node_selector": dict(selector)}
+    if "gpu" in values:
+        entry["gpu"] = int(values["gpu"])
+    limits = {name: values[name] for name in ("cpus", "mem") if name in values}
+    # Apptainer has no limits of its own: those of the job hold.
+    if limits and entry["engine"] != "apptainer":
+        entry["resources"] = limits
+    return entry
+
+
+def _normal(given: dict[str, Any], key: str) -> dict[str, Any]:
+    """Resources under one name each, memory as we write it."""
+    values = {_ALIASES.get(name, name): value for name, value in given.items()}
+    if "mem" in values:
+        match = _MEMORY.match(str(values["mem"]).strip())
+        if match is None:
+            raise ConfigError(
+                f"'{values['mem']}' is not an amount of memory",
+                where=f"{key}.resources",
+                fix="write 8Gi, 32G or 32768M",
+            )
+        values["mem"] = "".join(match.groups())
+    return values
+
+
+def _slurm(
+    known: dict[str, dict[str, TaskResources]], profile: str, state: State
+) -> dict[str, Any]:
+    """Requests by node, of the profile itself if it speaks of SLURM, else cluster's."""
+
+    def speaks(name: str) -> bool:
+        keys = {
+            k for t in known.get(name, {}).values() for k in _normal(t.resources, name)
+        }
+        return bool(keys & set(_ONLY_SLURM))
+
+    source = next((name for name in (profile, "cluster") if speaks(name)), None)
+    if source is None:
+        return {}
+    rules: dict[str, Any] = {}
+    for task, given in known[source].items():
+        key = f"execution_configs.{source}.{task}.resources"
+        values = _normal(given.resources, key)
+        for node in state.nodes.get(task, ()):
+            rule = _rule(values, node, key, state)
+            if rule:
+                rules[node] = rule
+    return {"nodes": rules} if rules else {}
+
+
+def _rule(values: dict[str, Any], node: str, key: str, state: State) -> dict[str, Any]:
+    ours = {"cpus": "cpus_per_task", "mem": "mem", "gres": "gres"}
+    ours |= {"partition": "partition", "time": "time"}
+    rule = {ours[name]: values[name] for name in ours if name in values}
+    if values.get("gpu") and "gres" not in rule:
+        rule["gres"] = f"gpu:{int(values['gpu'])}"
+    extra = {
+        name: str(value)
+        for name, value in values.items()
+        if name not in (*_KNOWN, "node_selector")
+    }
+    if extra:
+        rule["extra"] = extra
+    frames = values.get("batch_size")
+    if frames is not None:
+        ours_key = f"slurm.yml nodes: {node}.fan_out.frames"
+        if node.endswith((".segment", ".preprocess", ".merge")):
+            rule["fan_out"] = {"frames": int(frames)}
+            note = "frames per array task; params.batch_size is tiles per GPU batch"
+            state.report.add(f"{key}.batch_size", "mapped", ours_key, note)
+        else:
+            note = f"{node} looks at all frames together"
+            state.report.add(f"{key}.batch_size", "ignored", "", note)
+    if rule:
+        state.report.add(key, "mapped", f"slurm.yml nodes: {node}")
+    return rule
