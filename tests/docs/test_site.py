@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from cyto_kedro.pipeline_registry import CATEGORIES
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -54,6 +56,17 @@ def test_every_pipeline_has_a_page_with_its_nodes_and_where_results_go():
     assert "| output |" in row and "survival.parquet" in row and "reporting.md" in row
     labels = "| `cancer.labels` | scratch |"
     assert labels in pages["segmentation"]
+
+
+def test_the_drawings_show_what_there_is():
+    images = REPOSITORY / "docs" / "images"
+    flow = (images / "dataflow.svg").read_text("utf-8")
+    for name in CATEGORIES:
+        assert f">{name}</text>" in flow
+    rooms = re.findall(r">(\w+)/", (images / "rooms.svg").read_text("utf-8"))
+    assert len(rooms) > 8
+    for name in rooms:
+        assert (REPOSITORY / "src" / "cyto_kedro" / name).is_dir(), name
 
 
 @pytest.fixture(scope="module")
