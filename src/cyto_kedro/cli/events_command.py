@@ -32,7 +32,13 @@ def events_group() -> None:
     show_default=True,
     help="Called events per kind, role and movie.",
 )
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=1,
+    show_default=True,
+    help="Of the choice of controls and the order.",
+)
 @click.option(
     "--output",
     "-o",

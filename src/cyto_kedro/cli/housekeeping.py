@@ -83,7 +83,13 @@ def _each(todo: list[Any], delete: Callable[[Any], None]) -> list[str]:
 
 @click.command()
 @env_option
-@click.option("--keep", type=click.IntRange(min=0), default=3, show_default=True)
+@click.option(
+    "--keep",
+    type=click.IntRange(min=0),
+    default=3,
+    show_default=True,
+    help="Newest benchmark runs whose logs stay.",
+)
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @click.option("--dry-run", is_flag=True, help="Show only.")
 @click.pass_obj

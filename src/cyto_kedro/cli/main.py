@@ -15,6 +15,7 @@ from cyto_kedro.cli import housekeeping, lifecycle
 from cyto_kedro.cli.doctor_command import doctor
 from cyto_kedro.cli.events_command import events_group
 from cyto_kedro.cli.export_command import export_command
+from cyto_kedro.cli.help import SectionedGroup
 from cyto_kedro.cli.init_command import init
 from cyto_kedro.cli.legacy_command import import_yaml, run_yaml
 from cyto_kedro.core.errors import CytoError
@@ -23,7 +24,7 @@ from cyto_kedro.core.errors import CytoError
 _USER_ERRORS = (CytoError, ParameterValidationError)
 
 
-class _PlainErrors(click.Group):
+class _PlainErrors(SectionedGroup):
     """Shows the errors that a user can act on as a message, not as a traceback."""
 
     def invoke(self, ctx: click.Context) -> object:
@@ -73,7 +74,10 @@ cli.add_command(_kedro_run())
 
 @cli.group(name="cyto", cls=_PlainErrors)
 def cyto() -> None:
-    """Movies of immune cells killing cancer cells: examples, previews, runs."""
+    """Movies of immune cells killing cancer cells: before, during and after a run.
+
+    `kedro run` runs. RUN_ID is the id of a run; without it, the newest one is meant.
+    """
 
 
 @cyto.command()
