@@ -86,3 +86,30 @@ def test_more_deaths_without_effectors_are_negative_lysis():
     plan = sheet({"car": 2, "alone": 2})
     table = _lysis(_play(3, plan, {"car": 0.05, "alone": 0.4}), plan)
     assert table[table["group"] == "car"]["lysis_percent"].iloc[-1] < -20
+
+
+def test_effector_free_movies_of_a_condition_are_no_part_of_its_effect():
+    plan = sheet({"car": 2, "alone": 2}).assign(condition="drug")
+    random = np.random.default_rng(5)
+    hazard = np.where(plan["control"], 0.02, 0.5)
+    movies = zip(plan["movie"], hazard, strict=True)
+    table = _lysis({m: cells(random, 300, h) for m, h in movies}, plan, only="drug")
+    last = table.iloc[-1]
+    assert last["n_wells"] == 2
+    assert last["survival"] == pytest.approx(np.exp(-0.5 * END_MIN / 60), abs=0.05)
+
+
+def test_controls_that_differ_make_lysis_uncertain():
+    plan = sheet({"car": 3, "alone": 3})
+    random = np.random.default_rng(6)
+    same = cells(random, 300, 0.4)
+    hazard = dict(zip(plan["movie"][3:], (0.02, 0.1, 0.3), strict=True))
+    cars = dict.fromkeys(plan["movie"][:3], same)
+    differ = cars | {m: cells(random, 300, h) for m, h in hazard.items()}
+    alike = cars | dict.fromkeys(hazard, cells(random, 300, 0.1))
+    wide, narrow = (_lysis(d, plan, only="car").iloc[-1] for d in (differ, alike))
+    assert wide["lysis_high_percent"] - wide["lysis_low_percent"] > 20
+    assert wide["excess_high"] - wide["excess_low"] > 0.1
+    # Wells that are copies of each other leave nothing to resample.
+    width = narrow["lysis_high_percent"] - narrow["lysis_low_percent"]
+    assert width == pytest.approx(0.0, abs=1e-4)
