@@ -20,6 +20,7 @@ import yaml
 from kedro.framework.project import configure_project
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
+from message_page import messages_page
 from pipeline_pages import pipeline_pages
 
 from cyto_kedro.config import CytoConfigLoader
@@ -46,6 +47,7 @@ def pages() -> dict[str, str]:
         "parameters.md": parameters_page(pipelines, layout),
         "tables.md": tables_page(),
         "commands.md": commands_page(),
+        "messages.md": messages_page(),
     }
     found |= pipeline_pages(layout, typed_parameters(pipelines, layout))
     for spec in table_specs():

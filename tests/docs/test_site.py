@@ -58,6 +58,21 @@ def test_every_pipeline_has_a_page_with_its_nodes_and_where_results_go():
     assert labels in pages["segmentation"]
 
 
+def test_messages_that_are_explained_are_messages_that_exist():
+    page = (REPOSITORY / "docs" / "troubleshooting.md").read_text("utf-8")
+    known = (REPOSITORY / "docs" / "reference" / "messages.md").read_text("utf-8")
+    known += "".join(
+        path.read_text("utf-8")
+        for path in (REPOSITORY / "src" / "cyto_kedro").rglob("*.py")
+    )
+    known = " ".join(re.sub(r'"\s*\n\s*f?"', "", known).replace("\\", "").split())
+    rows = re.findall(r"^\| ([^|]+) \| [^|]+ \| [^|]+ \|$", page, re.M)[1:]
+    assert len(rows) > 20
+    for row in rows:
+        for part in re.split(r"…|\.\.\.| / |\(", row):
+            assert part.strip(" ,):") in known, row
+
+
 def test_the_drawings_show_what_there_is():
     images = REPOSITORY / "docs" / "images"
     flow = (images / "dataflow.svg").read_text("utf-8")

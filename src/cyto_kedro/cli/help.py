@@ -10,6 +10,7 @@ SECTIONS = {
     "While it runs, and if it failed": ("status", "logs", "cancel", "resume", "prune"),
     "With its results": ("events", "export", "verify", "crate", "collect"),
     "Room on the disks": ("promote", "purge", "rotate", "du"),
+    "Moving in from pyCyto": ("run-yaml", "import-yaml"),
 }
 _OTHER = "Further"
 # A line of help is wrapped, not cut.
