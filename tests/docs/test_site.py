@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,23 @@ def test_messages_that_are_explained_are_messages_that_exist():
     for row in rows:
         for part in re.split(r"…|\.\.\.| / |\(", row):
             assert part.strip(" ,):") in known, row
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+def test_links_of_pages_outside_the_site_lead_somewhere(page):
+    text = (REPOSITORY / page).read_text("utf-8")
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if "://" not in link:
+            assert (REPOSITORY / link.partition("#")[0]).exists(), link
+
+
+def test_the_version_to_cite_is_the_one_that_is_installed():
+    cited = yaml.safe_load((REPOSITORY / "CITATION.cff").read_text("utf-8"))
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))
+    assert cited["version"] == project["project"]["version"]
+    assert cited["license"] == project["project"]["license"]
+    page = (REPOSITORY / "docs" / "citing.md").read_text("utf-8")
+    assert cited["title"] in page and cited["version"] in page
 
 
 def test_the_drawings_show_what_there_is():
