@@ -91,6 +91,13 @@ def test_the_version_to_cite_is_the_one_that_is_installed():
     assert cited["title"] in page and cited["version"] in page
 
 
+def test_every_extra_is_told_to_those_who_install():
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))
+    page = (REPOSITORY / "docs" / "install.md").read_text("utf-8")
+    for extra in project["project"]["optional-dependencies"]:
+        assert f"| `{extra}` |" in page
+
+
 def test_the_drawings_show_what_there_is():
     images = REPOSITORY / "docs" / "images"
     flow = (images / "dataflow.svg").read_text("utf-8")
