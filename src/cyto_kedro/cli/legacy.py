@@ -24,8 +24,9 @@ from cyto_kedro.legacy.formats import (
 )
 from cyto_kedro.legacy.resources import LOCAL
 from cyto_kedro.legacy.state import Facts, Options
+from cyto_kedro.legacy.toml import read_layers, translate_toml
 from cyto_kedro.legacy.translate import Translation, environment_name, translate
-from cyto_kedro.legacy.write import write_environment
+from cyto_kedro.legacy.write import write_environment, write_toml
 from cyto_kedro.session import CytoSession
 
 logger = logging.getLogger(__name__)
@@ -120,6 +121,23 @@ def import_yaml(
     conf = Path(metadata.project_path) / "conf"
     source = wanted.pipeline
     return write_environment(translation, conf, name, source, force=force), translation
+
+
+def import_toml(folder: Path, conf: Path, env: str, force: bool) -> list[Path]:
+    """Translate the TOML files of a folder into an environment; returns its files.
+
+    Raises:
+        ConfigError: There are none, or files of the environment would be overwritten.
+    """
+    values = read_layers(folder, "config") | read_layers(folder, "benchmark")
+    if not values:
+        raise ConfigError(
+            "The folder has neither config.def.toml nor benchmark.def.toml",
+            where=str(folder),
+            fix="name pyCyto's notebooks/ or scripts/benchmark/",
+        )
+    files, report = translate_toml(values)
+    return write_toml(files, report, conf / env, folder, force=force)
 
 
 @dataclass(frozen=True)

@@ -151,3 +151,19 @@ def import_yaml(
         f"  kedro run --env {folder.name} "
         f"--pipelines={','.join(translation.pipelines)}"
     )
+
+
+@click.command(name="import-toml")
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--env-name", required=True, help="Environment to write to.")
+@click.option("--force", is_flag=True, help="Overwrite files of the environment.")
+@click.pass_obj
+def import_toml(
+    metadata: ProjectMetadata, folder: Path, env_name: str, force: bool
+) -> None:
+    """Translate pyCyto's config.*.toml and benchmark.*.toml of FOLDER into conf/."""
+    from cyto_kedro.cli.legacy import import_toml
+
+    conf = Path(metadata.project_path) / "conf"
+    for path in import_toml(folder, conf, env_name, force):
+        click.echo(path)

@@ -17,7 +17,7 @@ from cyto_kedro.cli.events_command import events_group
 from cyto_kedro.cli.export_command import export_command
 from cyto_kedro.cli.help import SectionedGroup
 from cyto_kedro.cli.init_command import init
-from cyto_kedro.cli.legacy_command import import_yaml, run_yaml
+from cyto_kedro.cli.legacy_command import import_toml, import_yaml, run_yaml
 from cyto_kedro.core.errors import CytoError
 
 # What a user can act on; anything else is a defect and keeps its traceback.
@@ -94,6 +94,7 @@ cyto.add_command(init)
 cyto.add_command(export_command)
 cyto.add_command(run_yaml)
 cyto.add_command(import_yaml)
+cyto.add_command(import_toml)
 cyto.add_command(events_group)
 
 

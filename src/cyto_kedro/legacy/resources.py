@@ -80,6 +80,11 @@ def _profile(
     return entries | {"default": dict(_BARE)}
 
 
+def container_entry(given: TaskResources, key: str) -> dict[str, Any]:
+    """One task's entry of ``execution.yml``, without a profile around it."""
+    return _entry(given, "", key, Report())
+
+
 def _entry(
     given: TaskResources | None, profile: str, key: str, report: Report
 ) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import yaml
 
 from cyto_kedro.core.atomic import write_text
 from cyto_kedro.core.errors import ConfigError
+from cyto_kedro.legacy.report import Report
 from cyto_kedro.legacy.translate import Translation
 
 REPORT = "IMPORT.md"
@@ -146,6 +147,31 @@ def write_environment(
     for name, text in files.items():
         write_text(folder / name, text)
     return folder
+
+
+def write_toml(
+    files: dict[str, Any], report: Report, folder: Path, source: Path, *, force: bool
+) -> list[Path]:
+    """Write what TOML files come to, beside what the environment has.
+
+    Raises:
+        ConfigError: A file is there already.
+    """
+    texts = {
+        f"{name}.yml": as_yaml(values, source.as_posix())
+        for name, values in files.items()
+    }
+    texts[REPORT] = report.markdown(f"What became of the TOML files of {source.name}")
+    there = [name for name in texts if (folder / name).exists()]
+    if there and not force:
+        raise ConfigError(
+            f"The environment has {', '.join(there)}",
+            where=str(folder),
+            fix="choose another --env-name, or overwrite them with --force",
+        )
+    for name, text in texts.items():
+        write_text(folder / name, text)
+    return [folder / name for name in texts]
 
 
 def _refuse_existing(folder: Path, origin: str, force: bool) -> None:
