@@ -1,8 +1,8 @@
 """pyCyto's call style for notebooks: ``CellPose(...)(data)``, dict in, dict out.
 
 Keys are ``image`` (TYX), ``label`` (TYX uint32), ``dataframe`` and ``network``; its
-older ``images``, ``labels``, ``feature`` and ``features`` are understood. The methods and
-the meaning of arguments are those of the pipelines; see docs/migration.md.
+older ``images``, ``labels``, ``feature`` and ``features`` are understood. The methods
+and the meaning of arguments are those of the pipelines; see docs/migration.md.
 """
 
 from cyto_kedro.api.cells import (
