@@ -125,6 +125,26 @@ def test_missing_raw_files_are_named(bare_machine, project):
     assert "data/01_raw/mine/m1/tcell.ome.tif" in found["raw files"].found
 
 
+def test_files_of_a_microscope_need_their_reader(bare_machine, project, monkeypatch):
+    from cyto_kedro.cli import doctor
+
+    monkeypatch.setitem(doctor.READERS, ".nd2", "no_such_reader")
+    folder = project.folder / "data" / "01_raw" / "mine"
+    folder.mkdir(parents=True)
+    (folder / "m1.nd2").write_bytes(b"")
+    (project.folder / "sheet.csv").write_text("movie\nm1\n")
+    channels = (
+        "{tcell: {files: m1.nd2}, cancer: {files: m1.nd2}, death: {files: m1.nd2}}"
+    )
+    project.configure(
+        "globals.yml", f"dataset: mine\nsheet: sheet.csv\nchannels: {channels}\n"
+    )
+    finding = examined(project)["raw files"]
+    assert finding.state == "error"
+    assert ".nd2" in finding.found
+    assert "[bio]" in finding.fix
+
+
 def test_a_root_that_cannot_be_written_is_an_error(bare_machine, project):
     (project.folder / "a_file").write_text("")
     project.configure("globals.yml", "scratch_root: a_file/below\n")

@@ -145,7 +145,7 @@ def test_what_slurm_would_be_sent_is_shown_and_nothing_is_sent(tour, project):
 
 
 @pytest.mark.slow
-def test_two_runs_differ_in_what_was_changed_and_in_nothing_else(tour, project):
+def test_two_runs_differ_by_the_threshold_and_share_their_masks(tour, project):
     before = load_run(project=project.folder)
     told = text_of(executed(NOTEBOOKS[5], project))
     after = load_run(project=project.folder)

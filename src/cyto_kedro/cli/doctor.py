@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from cyto_kedro.cli import doctor_machine as machine
 from cyto_kedro.cli.findings import Finding, checked
 from cyto_kedro.config import CytoConfigLoader
 from cyto_kedro.core.params import Params
+from cyto_kedro.datasets.bio import READERS
 from cyto_kedro.hooks import preflight
 from cyto_kedro.runners.profiles import ExecutionConfig
 from cyto_kedro.runners.resources import NodePlan, SlurmConfig
@@ -162,6 +164,12 @@ def _raw_files(opened: _Opened) -> str | Finding:
     if opened.waits_for_example:
         return Finding("raw files", "not used", "the first run simulates them")
     preflight.check_raw_files(opened.pipeline, opened.movies)
+    suffixes = {p.suffix.lower() for m in opened.movies for p in m.paths.values()}
+    readers = {suffix: READERS[suffix] for suffix in suffixes & set(READERS)}
+    missing = sorted(s for s, reader in readers.items() if find_spec(reader) is None)
+    if missing:
+        told = f"no reader for {', '.join(missing)} is installed"
+        return Finding("raw files", "error", told, "pip install -e '.[bio]'")
     return f"there for all {len(opened.movies)} movies"
 
 
