@@ -145,14 +145,14 @@ def test_what_slurm_would_be_sent_is_shown_and_nothing_is_sent(tour, project):
 
 
 @pytest.mark.slow
-def test_two_runs_differ_by_the_threshold_and_share_masks_and_tracks(tour, project):
+def test_two_runs_differ_by_the_threshold_and_share_their_masks(tour, project):
     before = load_run(project=project.folder)
     told = text_of(executed(NOTEBOOKS[5], project))
     after = load_run(project=project.folder)
     both = (before, after)
     assert after.id > before.id
     assert "killing.death.threshold.k" in told
-    names = ("labels", "detections", "tracks", "kinematics", "viability")
+    names = ("labels", "viability")
     of = {
         name: {run.provenance(f"cancer.{name}", "killing_A1")["sha256"] for run in both}
         for name in names
