@@ -20,6 +20,7 @@ from cyto_kedro.core.scope import latest_complete_run, run_folder
 from cyto_kedro.provenance.hashing import sha256_of
 from cyto_kedro.provenance.manifest import MANIFEST, path_of, read_manifest
 from cyto_kedro.provenance.runs import find_run
+from cyto_kedro.provenance.sidecar import read_sidecar
 
 # How the catalog names the copy of one movie.
 _OF_MOVIE = "@movie"
@@ -118,7 +119,7 @@ class LoadedRun:
             ConfigError: The run made no such table, or has no such movie.
             InputError: It is gone, or a later run or a hand has changed it.
         """
-        if name not in self.tables:
+        if name not in self.tables and not self._was_up_to_date(name):
             raise ConfigError(
                 f"The run has no table '{name}'",
                 where=f"run {self.id}",
@@ -148,8 +149,11 @@ class LoadedRun:
         if movie is not None:
             self._finished.movies(movie)
         made = self._outputs.get((name, movie))
-        full = made["dataset"] if made is not None else name
-        return self._finished.load(full, movie)
+        if made is not None:
+            return self._finished.load(made["dataset"], movie)
+        found = self._finished.load(name, movie)
+        self._refuse_later(name, movie)
+        return found
 
     def figures(self, movie: str | None = None) -> dict[str, Path]:
         """SVG files by name, of the experiment or of one movie."""
@@ -201,6 +205,24 @@ class LoadedRun:
             f"<run {self.id} of '{record.get('pipeline')}': {record.get('status')}, "
             f"{len(self.movies)} movies, {self.folder}>"
         )
+
+    def _was_up_to_date(self, name: str) -> bool:
+        """Whether a table of scratch is there that the run had not to make again."""
+        return any(
+            self._finished.has(name, movie)
+            and self._finished.path(name, movie).suffix == ".parquet"
+            for movie in self.movies[:1]
+        )
+
+    def _refuse_later(self, name: str, movie: str | None) -> None:
+        """What the manifest does not list was up to date: made before, not after."""
+        sidecar = read_sidecar(self._finished.path(name, movie))
+        if sidecar is not None and sidecar.run_id > self.id:
+            raise InputError(
+                f"'{name}' of movie {movie} was made again by run {sidecar.run_id}",
+                where=f"run {self.id}",
+                fix="take that run",
+            )
 
     def _frame(self, name: str, movie: str | None) -> pd.DataFrame:
         frame: pd.DataFrame = self.load(name, movie)
