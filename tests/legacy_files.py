@@ -105,6 +105,20 @@ execution_configs:
 default_profile: hybrid
 """
 
+CLUSTER = """
+execution_configs:
+  cluster:
+    cancer_segmentation:
+      type: container
+      runner: singularity
+      image: cellpose.sif
+      resources:
+        {mem: 32G, partition: gpu_short, cpus-per-task: 16, gres: "gpu:1",
+         batch_size: 2}
+    cancer_tracking: {resources: {memory: 16Gi, partition: short}}
+default_profile: cluster
+"""
+
 
 def tiny_project(folder: Path, text: str, name: str) -> tuple[Project, Path]:
     """A project with one movie, and a pipeline file for it."""

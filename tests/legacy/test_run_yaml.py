@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 import tifffile
 
 from cyto_kedro.datasets import TrackMateDataset
-from legacy_files import GRAPH, MOVIE, RESOURCES, STAGES, tiny_project
+from legacy_files import CLUSTER, GRAPH, MOVIE, RESOURCES, STAGES, tiny_project
 
 pytestmark = pytest.mark.slow
 
@@ -92,3 +93,22 @@ def test_a_task_graph_runs_through_the_console_script(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     tracks = pd.read_csv(project.folder / "output/tracking/CancerCell.csv")
     assert tracks["frame"].nunique() == 6
+
+
+def test_cluster_resources_reach_the_submissions(tmp_path: Path) -> None:
+    project, file = tiny_project(tmp_path / "p", GRAPH, "pipeline.graph.yaml")
+    beside = file.with_name("pipeline-resources.graph.yaml")
+    beside.write_text(CLUSTER, encoding="utf-8")
+    words = ("cyto", "run-yaml", str(file), "--segmenter", "classical", "--dry-run")
+    boxed = project.kedro(*words)
+    if shutil.which("apptainer") is None:
+        assert boxed.returncode == 1 and "--profile local" in boxed.stderr
+    done = project.kedro(*words, "--profile", "local")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    head, _, rest = done.stdout.partition("# CancerCell.segment: ")
+    asked, _, _ = rest.partition("exec ")
+    # 6 frames in windows of 2 are 3 units.
+    assert asked.startswith("3 units") and "--gres=gpu:1" in asked
+    assert "--cpus-per-task=16" in asked and "--mem=32G" in asked
+    assert "--partition=gpu_short" in asked and "gpu_short" not in head
+    assert not (project.folder / "output").exists()

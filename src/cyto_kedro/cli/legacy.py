@@ -213,12 +213,12 @@ def runner_of(
     if dry_run:
         options["dry_run"] = True
     if boxed:
-        _check_engines(translation, dry_run)
+        _check_engines(translation)
     made: AbstractRunner = load_obj(runner, "kedro.runner")(**options)
     return made
 
 
-def _check_engines(translation: Translation, dry_run: bool) -> None:
+def _check_engines(translation: Translation) -> None:
     profiles = translation.execution.get("profiles", {})
     entries = profiles.get(translation.profile, {})
     engines = sorted({str(e["engine"]) for e in entries.values()} - {"bare"})
@@ -231,7 +231,7 @@ def _check_engines(translation: Translation, dry_run: bool) -> None:
             "Job; or run with --profile local",
         )
     missing = [one for one in engines if shutil.which(one) is None]
-    if missing and not dry_run:
+    if missing:
         raise ConfigError(
             f"{', '.join(missing)} is not installed on this machine, or not in PATH",
             where=f"execution_configs.{translation.profile}",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from cyto_kedro.core.errors import ConfigError
-from cyto_kedro.legacy.cells import APPLY, tabulate
+from cyto_kedro.legacy.cells import APPLY
+from cyto_kedro.legacy.complete import complete, layout_of
 from cyto_kedro.legacy.formats import (
     DagPipeline,
     LegacyPipeline,
@@ -21,8 +21,9 @@ from cyto_kedro.legacy.names import identifier
 from cyto_kedro.legacy.plan import Channels, Plan, Step, plan_of
 from cyto_kedro.legacy.report import Report
 from cyto_kedro.legacy.resources import execution_of
-from cyto_kedro.legacy.roles import finish_pairs, kinds_of, markers_of
+from cyto_kedro.legacy.roles import finish_pairs, kinds_of
 from cyto_kedro.legacy.state import Artefact, Facts, Options, State
+from cyto_kedro.legacy.tracking import tabulate
 
 Document = LegacyPipeline | DagPipeline
 # Keys that only say what the file is for.
@@ -110,11 +111,11 @@ def translate(
     finish_pairs(state, kinds)
     for role, kind in kinds.items():
         state.roles[role] = {"kind": kind} | state.roles[role]
-    layout = _layout(name, state, keys)
+    layout = layout_of(name, state, keys)
     cropped = image_range(document, facts, report)
     if cropped:
         state.put("ingest.image_range", cropped)
-    _complete(state, plan)
+    complete(state)
     chosen = choose_profile(
         profile,
         document.execution_profile,
@@ -249,64 +250,3 @@ def _contact_rule(document: Document, state: State) -> None:
             "pyCyto counts overlapping masks only; here cells that touch are in "
             "contact, with episodes and dwell times (--contacts overlap: as pyCyto)",
         )
-
-
-def _layout(
-    name: str, state: State, calibration: Mapping[str, float | None]
-) -> dict[str, Any]:
-    if not state.roles:
-        first = next(iter(state.channels))
-        state.roles[first] = {"kind": "other", "channels": [first]}
-        state.report.add(
-            "segmentation",
-            "changed",
-            f"roles.{first}",
-            "the file segments nothing: the first channel stands for the cells",
-        )
-    mask_files = {
-        role for role, spec in state.roles.items() if role not in spec["channels"]
-    } & {role for role, spec in state.roles.items() if "masks" in spec}
-    channels = {
-        one: {"files": files}
-        for one, files in state.channels.items()
-        if one not in mask_files
-    }
-    return {
-        "dataset": name,
-        "channels": channels,
-        "roles": dict(state.roles),
-        "markers": markers_of(state, channels),
-        **calibration,
-    }
-
-
-def _complete(state: State, plan: Plan) -> None:
-    """What every role and channel needs an entry for."""
-    if state.get("preprocessing.registration.method") is None:
-        state.put("preprocessing.registration.method", {"name": "none"})
-    mask_files = {r for r, spec in state.roles.items() if "masks" in spec}
-    for channel in state.channels:
-        place = f"preprocessing.channels.{channel}.steps"
-        unused = channel in mask_files and channel not in _used(state)
-        if state.get(place) is None and not unused:
-            state.put(place, [])
-    for role, spec in state.roles.items():
-        if len(spec["channels"]) > 1:
-            weights = state.merge_weights.get(role)
-            entry = {"weights": weights} if weights else {}
-            state.put(f"preprocessing.merge.{role}", entry)
-        if "masks" in spec:
-            state.parameters.get("segmentation", {}).pop(role, None)
-        elif state.get(f"segmentation.{role}.method") is None:
-            state.put(f"segmentation.{role}.method", {"name": "classical"})
-        if state.get(f"tracking.{role}.method") is None:
-            state.put(f"tracking.{role}.method", {"name": "lap"})
-            if set(state.pipelines) - {"preprocessing", "segmentation", "tabulation"}:
-                note = "the file does not track these cells, but later stages need it"
-                state.report.add(
-                    f"tracking of {role}", "changed", f"tracking.{role}.method", note
-                )
-
-
-def _used(state: State) -> set[str]:
-    return {one for spec in state.roles.values() for one in spec["channels"]}

@@ -1,0 +1,71 @@
+"""What a translation needs beyond what the file says: layout, entries of all roles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cyto_kedro.legacy.roles import markers_of
+from cyto_kedro.legacy.state import State
+
+
+def layout_of(
+    name: str, state: State, calibration: Mapping[str, float | None]
+) -> dict[str, Any]:
+    """Content of ``globals.yml`` but for the path of the sheet."""
+    if not state.roles:
+        first = next(iter(state.channels))
+        state.roles[first] = {"kind": "other", "channels": [first]}
+        state.report.add(
+            "segmentation",
+            "changed",
+            f"roles.{first}",
+            "the file segments nothing: the first channel stands for the cells",
+        )
+    mask_files = {
+        role for role, spec in state.roles.items() if role not in spec["channels"]
+    } & {role for role, spec in state.roles.items() if "masks" in spec}
+    channels = {
+        one: {"files": files}
+        for one, files in state.channels.items()
+        if one not in mask_files
+    }
+    return {
+        "dataset": name,
+        "channels": channels,
+        "roles": dict(state.roles),
+        "markers": markers_of(state, channels),
+        **calibration,
+    }
+
+
+def complete(state: State) -> None:
+    """What every role and channel needs an entry for."""
+    if state.get("preprocessing.registration.method") is None:
+        state.put("preprocessing.registration.method", {"name": "none"})
+    mask_files = {r for r, spec in state.roles.items() if "masks" in spec}
+    for channel in state.channels:
+        place = f"preprocessing.channels.{channel}.steps"
+        unused = channel in mask_files and channel not in _used(state)
+        if state.get(place) is None and not unused:
+            state.put(place, [])
+    for role, spec in state.roles.items():
+        if len(spec["channels"]) > 1:
+            weights = state.merge_weights.get(role)
+            entry = {"weights": weights} if weights else {}
+            state.put(f"preprocessing.merge.{role}", entry)
+        if "masks" in spec:
+            state.parameters.get("segmentation", {}).pop(role, None)
+        elif state.get(f"segmentation.{role}.method") is None:
+            state.put(f"segmentation.{role}.method", {"name": "classical"})
+        if state.get(f"tracking.{role}.method") is None:
+            state.put(f"tracking.{role}.method", {"name": "lap"})
+            if set(state.pipelines) - {"preprocessing", "segmentation", "tabulation"}:
+                note = "the file does not track these cells, but later stages need it"
+                state.report.add(
+                    f"tracking of {role}", "changed", f"tracking.{role}.method", note
+                )
+
+
+def _used(state: State) -> set[str]:
+    return {one for spec in state.roles.values() for one in spec["channels"]}
