@@ -125,7 +125,7 @@ def test_a_module_runs_in_a_container(
     engine.write_text(
         f'#!/bin/bash\necho "$@" >> {tmp_path}/calls\n'
         "while [ $# -gt 0 ] && [ $1 != cellpose:latest ]; do shift; done\nshift 2\n"
-        f'exec {sys.executable} "$@"\n'
+        f"exec '{sys.executable}' \"$@\"\n"
     )
     engine.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")

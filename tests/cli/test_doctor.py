@@ -34,7 +34,10 @@ def bare_machine(tmp_path, monkeypatch):
 
 def program(folder: Path, name: str, body: str) -> None:
     path = folder / name
-    path.write_text(f"#!{sys.executable}\nimport sys\n{textwrap.dedent(body)}")
+    script = folder / f".{name}.py"
+    script.write_text(f"import sys\n{textwrap.dedent(body)}")
+    # Not Python itself behind `#!`: its path may hold a space.
+    path.write_text(f"#!/bin/sh\nexec '{sys.executable}' '{script}' \"$@\"\n")
     path.chmod(0o755)
 
 
