@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import os
 import random
 import shutil
@@ -119,8 +120,11 @@ def test_the_manifest_accounts_for_inputs_and_outputs(project, run_folder):
 def test_the_report_needs_nothing_from_outside(run_folder):
     page = (run_folder / "report.html").read_text("utf-8")
     assert run_folder.name[4:] in page
-    for outside in ('src="http', "src='http", 'href="http', "@import", "<script src"):
+    for outside in ('src="http', "src='http", "<link", "@import", "<script src"):
         assert outside not in page
+    # What is cited may be followed, nothing else leads away.
+    links = re.findall(r'href="(http[^"]+)"', page)
+    assert links and all(link.startswith("https://doi.org/") for link in links)
     assert page.count("<img") >= 10
     assert page.count("alt=") >= page.count("<img")
 
