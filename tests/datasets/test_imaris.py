@@ -155,9 +155,43 @@ def test_published_track_counts_are_reproduced(behav3d, name):
     found, truth = counted(tables[name]), published.loc[name]
     for step in ("unfiltered", "filt_exp_duration", "filt_DeadCellStart"):
         assert found[step] == truth[step], step
-    # One of the 162 CD8 tracks, dead at its start, is missing in the published count.
+    # The published script loses points of tracks that end at time point 100 to 108.
     off = {"DemoDataset1_20190523_CD8green": 1, "DemoDataset2_20190523_CD4green": 0}
     assert found["filt_minLength"] - truth["filt_minLength"] == off[name]
+
+
+def with_a_mean_speed_in_text_order(times):
+    """Time points of a gapless track that the published script keeps.
+
+    It needs a mean over ten time points that ends at the point, in the order of the
+    numbers as text, or one at a later point to fill it from.
+    """
+    has_mean = [int(text) for text in sorted(map(str, times))[9:]]
+    return [t for t in times if t <= max(has_mean, default=0)]
+
+
+@pytest.mark.real_data
+def test_the_published_counts_are_exact_with_the_published_slip(behav3d):
+    tables, published = behav3d
+    lost = []
+    for name in BASENAMES:
+        tracks = tables[name].query("frame <= 399")
+        length, first_dye = {}, {}
+        for own, track in tracks.groupby("source_track_id"):
+            track = track.sort_values("frame")
+            ends = track["frame"].iloc[[0, -1]] + 1
+            times = range(ends.iloc[0], ends.iloc[1] + 1)
+            whole = sum(t < 400 for t in times)
+            length[own] = sum(t < 400 for t in with_a_mean_speed_in_text_order(times))
+            first_dye[own] = track["dead_dye"].iloc[0]
+            lost += [own] if whole >= 60 > length[own] else []
+        long = [own for own, n in length.items() if n >= 60]
+        truth = published.loc[name]
+        assert len(length) == truth["filt_exp_duration"]
+        assert len(long) == truth["filt_minLength"]
+        alive = [own for own in long if first_dye[own] < 10]
+        assert len(alive) == truth["filt_DeadCellStart"]
+    assert lost == [1000098386], "time points 46 to 106"
 
 
 @pytest.mark.real_data
