@@ -10,12 +10,20 @@ import pytest
 from scipy import ndimage
 
 from cyto_kedro.core.errors import ConfigError
-from cyto_kedro.simulation import SimulationParams, camera, simulate, truth
+from cyto_kedro.simulation import (
+    SimulationParams,
+    camera,
+    simulate,
+    truth,
+    truth_hits,
+)
 
 TABLES = {
     "tracks": truth.TRACKS,
     "contacts": truth.CONTACTS,
     "deaths": truth.DEATHS,
+    "hits": truth_hits.HITS,
+    "effectors": truth_hits.EFFECTORS,
     "divisions": truth.DIVISIONS,
     "drift": truth.DRIFT,
 }

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cyto_kedro.simulation import killing, life, motion
+from cyto_kedro.simulation.dimming import Dimming
 from cyto_kedro.simulation.params import SimulationParams
 from cyto_kedro.simulation.population import Effectors, Targets, found
 from cyto_kedro.simulation.shapes import centroid_offset, equal_area_radius
@@ -53,14 +54,16 @@ class History:
         effectors: One snapshot per frame.
         targets: One snapshot per frame.
         fates: The final state of all targets that ever lived; id = row + 1.
-        n_effectors: Effectors that exist, in view or not.
+        crew: Effectors at the end of the movie, in view or not; id = row + 1.
+        hits: Every hit on a living target, in the order of time.
     """
 
     drift_px: np.ndarray
     effectors: tuple[Snapshot, ...]
     targets: tuple[Snapshot, ...]
     fates: Targets
-    n_effectors: int
+    crew: Effectors
+    hits: tuple[killing.Hit, ...]
 
 
 def simulate_history(params: SimulationParams) -> History:
@@ -74,19 +77,21 @@ def simulate_history(params: SimulationParams) -> History:
     drift = drift_px(params)
     dt = params.frame_interval_min / params.steps_per_frame
     seen_effectors, seen_targets = [], []
+    hits: list[killing.Hit] = []
+    dim = [Dimming(params, role) for role in (0, 1)]
     motion.polarise(effectors, params, np.inf)
     look = life.appearance(targets, params, 0.0)
     motion.push_apart(effectors, targets, look, params)
     for frame in range(params.n_frames):
-        seen_effectors.append(_effectors_now(effectors, params, frame))
-        seen_targets.append(_targets_now(targets, params, frame))
+        dimmed = dim[0].of(frame, len(effectors)), dim[1].of(frame, len(targets))
+        seen_effectors.append(_effectors_now(effectors, dimmed[0]))
+        seen_targets.append(_targets_now(targets, params, frame, dimmed[1]))
         for step in range(params.steps_per_frame):
             now = (frame * params.steps_per_frame + step + 1) * dt
             drift_um = drift[frame] * params.pixel_size_um
-            _advance(effectors, targets, drift_um, params, now, dt, streams)
-    return History(
-        drift, tuple(seen_effectors), tuple(seen_targets), targets, len(effectors)
-    )
+            hits += _advance(effectors, targets, drift_um, params, now, dt, streams)
+    seen = tuple(seen_effectors), tuple(seen_targets)
+    return History(drift, *seen, targets, effectors, tuple(hits))
 
 
 def _advance(
@@ -97,8 +102,8 @@ def _advance(
     now: float,
     dt: float,
     streams: dict[Stream, np.random.Generator],
-) -> None:
-    """One time step; ``now`` is its end."""
+) -> list[killing.Hit]:
+    """One time step; ``now`` is its end. Returns the hits that were given."""
     random = streams[Stream.KILLING]
     motion.walk(effectors, params, dt, streams[Stream.EFFECTORS])
     motion.diffuse(targets, params, now, dt, streams[Stream.TARGETS])
@@ -109,12 +114,11 @@ def _advance(
     killing.end_arrests(effectors, targets, params, now, random)
     touching = motion.push_apart(effectors, targets, look, params)
     killing.begin_arrests(effectors, touching, look, params, now, random)
-    killing.strike(effectors, targets, drift_um, params, now, random)
+    return killing.strike(effectors, targets, drift_um, params, now, random)
 
 
-def _effectors_now(cells: Effectors, params: SimulationParams, frame: int) -> Snapshot:
+def _effectors_now(cells: Effectors, dimmed: np.ndarray) -> Snapshot:
     count = len(cells)
-    random = generator(params.seed, Stream.DIMMING, 0, frame)
     return Snapshot(
         ids=np.arange(1, count + 1),
         centre_um=cells.centre.copy(),
@@ -123,14 +127,14 @@ def _effectors_now(cells: Effectors, params: SimulationParams, frame: int) -> Sn
         alive=np.ones(count, bool),
         live=np.ones(count),
         dye=np.zeros(count),
-        dimmed=random.random(count) < params.optics.dim_probability,
+        dimmed=dimmed,
     )
 
 
-def _targets_now(cells: Targets, params: SimulationParams, frame: int) -> Snapshot:
+def _targets_now(
+    cells: Targets, params: SimulationParams, frame: int, dimmed: np.ndarray
+) -> Snapshot:
     look = life.appearance(cells, params, frame * params.frame_interval_min)
-    random = generator(params.seed, Stream.DIMMING, 1, frame)
-    dimmed = random.random(len(cells)) < params.optics.dim_probability
     rows = np.flatnonzero(look.present)
     return Snapshot(
         ids=rows + 1,

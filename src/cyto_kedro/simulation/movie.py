@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from cyto_kedro.simulation import camera, render, truth
+from cyto_kedro.simulation import camera, render, truth, truth_hits
 from cyto_kedro.simulation.history import History, Snapshot, simulate_history
 from cyto_kedro.simulation.params import SimulationParams
 from cyto_kedro.simulation.streams import Stream, generator
@@ -110,6 +110,16 @@ class SimulatedMovie:
         return truth.deaths(self)
 
     @cached_property
+    def hits(self) -> pd.DataFrame:
+        """Table ``truth_hits.HITS``: the sublethal ones too."""
+        return truth_hits.hits(self)
+
+    @cached_property
+    def effectors(self) -> pd.DataFrame:
+        """Table ``truth_hits.EFFECTORS``: who could kill, and who did."""
+        return truth_hits.effectors(self)
+
+    @cached_property
     def divisions(self) -> pd.DataFrame:
         """Table ``truth.DIVISIONS``."""
         return truth.divisions(self)
@@ -179,7 +189,7 @@ def simulate(params: SimulationParams | None = None) -> SimulatedMovie:
     effector, target = params.effector, params.target
     looks = {
         TCELL: render.Looks.draw(
-            history.n_effectors, effector.brightness_cv, effector.radius_um, 1.0, random
+            len(history.crew), effector.brightness_cv, effector.radius_um, 1.0, random
         ),
         CANCER: render.Looks.draw(
             len(history.fates), target.brightness_cv, target.radius_um, 0.72, random

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from cyto_kedro.core.params import Params
+from cyto_kedro.simulation.killing_params import KillingParams, SingleHitParams
 
 
 class EffectorParams(Params):
@@ -79,24 +80,6 @@ class TargetParams(Params):
     )
 
 
-class KillingParams(Params):
-    """One lethal hit per lethal contact; the target dies after a lytic delay."""
-
-    name: Literal["single_hit"] = "single_hit"
-    kill_probability: float = Field(
-        default=0.3, ge=0, le=1, description="chance that an arrest ends in a hit"
-    )
-    dwell_min: float = Field(
-        default=18.0, gt=0, description="mean duration of an arrest (min)"
-    )
-    lytic_delay_min: float = Field(
-        default=12.0, gt=0, description="mean time from hit to death (min)"
-    )
-    max_lytic_delay_min: float = Field(
-        default=36.0, gt=0, description="longest time from hit to death (min)"
-    )
-
-
 class DyingParams(Params):
     """What the camera sees of a death."""
 
@@ -139,10 +122,18 @@ class OpticsParams(Params):
         default=0.03, ge=0, le=1, description="target signal seen in the death channel"
     )
     dim_probability: float = Field(
-        default=0.01, ge=0, le=1, description="chance of a cell to dim for one frame"
+        default=0.01,
+        ge=0,
+        le=1,
+        description="chance of a cell to begin to dim, per frame",
     )
     dim_signal: float = Field(
         default=0.08, ge=0, le=1, description="signal of a dimmed cell"
+    )
+    dim_frames: float = Field(
+        default=1.0,
+        ge=1,
+        description="mean length of such a spell (frames); long ones break tracks",
     )
     shot_noise: Literal["poisson", "normal"] = Field(
         default="poisson",
@@ -180,16 +171,12 @@ class SimulationParams(Params):
     n_targets: int = Field(default=30, ge=0, description="targets in the first frame")
     effector: EffectorParams = Field(default=EffectorParams(), description="T cells")
     target: TargetParams = Field(default=TargetParams(), description="cancer cells")
-    killing: KillingParams = Field(default=KillingParams(), description="killing")
+    killing: KillingParams = Field(
+        default=SingleHitParams(), description="how T cells kill"
+    )
     dying: DyingParams = Field(default=DyingParams(), description="look of a death")
     optics: OpticsParams = Field(default=OpticsParams(), description="imaging")
     stage: StageParams = Field(default=StageParams(), description="stage drift")
-
-    @model_validator(mode="after")
-    def _delays_fit(self) -> Self:
-        if self.killing.max_lytic_delay_min < self.killing.lytic_delay_min:
-            raise ValueError("max_lytic_delay_min is below the mean lytic_delay_min")
-        return self
 
     @property
     def field_um(self) -> tuple[float, float]:

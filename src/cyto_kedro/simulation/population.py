@@ -26,7 +26,9 @@ class Effectors:
     modes: np.ndarray  # (N, K) complex
     heading: np.ndarray  # angle from the x axis
     speed: np.ndarray
-    kill_probability: np.ndarray
+    potency: np.ndarray  # factor of the chance or rate of a hit
+    kills_left: np.ndarray  # before it is exhausted; inf = never
+    kind: np.ndarray  # row of its class
     partner: np.ndarray  # row of the target that it is arrested on, or NOBODY
     leave_min: np.ndarray
     hit_min: np.ndarray
@@ -53,6 +55,8 @@ class Targets:
     cause: np.ndarray  # str
     hit_min: np.ndarray
     killer: np.ndarray  # row of the effector, or NOBODY
+    damage: np.ndarray  # by hits / lethal damage, at the time of the last hit
+    damaged_min: np.ndarray  # time of that hit
 
     def __len__(self) -> int:
         return len(self.radius)
@@ -120,6 +124,8 @@ def new_targets(
         cause=np.full(count, BYSTANDER, dtype="<U12"),
         hit_min=np.full(count, NEVER),
         killer=np.full(count, NOBODY),
+        damage=np.zeros(count),
+        damaged_min=np.full(count, now),
     )
 
 
@@ -128,19 +134,33 @@ def _new_effectors(
 ) -> Effectors:
     effector, count = params.effector, len(centre)
     speed = np.exp(effector.speed_cv * random.standard_normal(count))
+    classes = params.killing.classes
+    kind = _kinds(params, count)
+    most = np.array([c.max_kills or NEVER for c in classes], dtype=np.float64)
     return Effectors(
         centre=centre,
         radius=_radii(effector.radius_um, effector.radius_cv, count, random),
         modes=np.zeros((count, N_MODES), complex),
         heading=random.uniform(-np.pi, np.pi, count),
         speed=effector.speed_um_per_min * speed,
-        kill_probability=np.full(count, params.killing.kill_probability),
+        potency=np.array([c.potency for c in classes])[kind],
+        kills_left=most[kind],
+        kind=kind,
         partner=np.full(count, NOBODY),
         leave_min=np.full(count, NEVER),
         hit_min=np.full(count, NEVER),
         avoided=np.full(count, NOBODY),
         avoid_until=np.zeros(count),
     )
+
+
+def _kinds(params: SimulationParams, count: int) -> np.ndarray:
+    """(N,) class of each effector, in the stated shares up to one cell, dealt out."""
+    shares = np.array([c.share for c in params.killing.classes])
+    random = generator(params.seed, Stream.CLASSES)
+    ends = np.rint(np.cumsum(shares / shares.sum()) * count).astype(int)
+    kind = np.repeat(np.arange(len(shares)), np.diff(ends, prepend=0))
+    return random.permutation(kind)
 
 
 def _waiting(rate: float, count: int, random: np.random.Generator) -> np.ndarray:

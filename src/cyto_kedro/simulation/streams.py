@@ -19,6 +19,8 @@ class Stream(IntEnum):
     LOOKS = 7
     DIMMING = 8
     CAMERA = 9
+    CLASSES = 10
+    DARKNESS = 11
 
 
 def generator(seed: int, stream: Stream, *keys: int) -> np.random.Generator:

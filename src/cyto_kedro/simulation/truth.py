@@ -55,7 +55,9 @@ DEATHS = TableSpec(
         "death_frame": Col("int64", "frame", "first frame in which it is dead", ge=1),
         "death_min": _TIME,
         "cause": Col("object", "", "killed or bystander"),
-        "effector_id": Col("Int64", "", "killer; null for a bystander", True),
+        "effector_id": Col(
+            "Int64", "", "who gave the lethal hit; null for a bystander", True
+        ),
         "hit_frame": Col("Int64", "frame", "first frame after the hit", True),
         "hit_min": Col("float64", "min", "time of the lethal hit", True),
     },
@@ -207,6 +209,8 @@ def tables(movie: SimulatedMovie) -> Iterator[tuple[str, pd.DataFrame]]:
     yield "tracks", movie.tracks
     yield "contacts", movie.contacts
     yield "deaths", movie.deaths
+    yield "hits", movie.hits
+    yield "effectors", movie.effectors
     yield "divisions", movie.divisions
     yield "drift", movie.drift
 

@@ -31,8 +31,9 @@ centres have integer coordinates. drift.csv is how far the image content moved s
 frame 0, so a registration must shift frames by its negative. contacts.csv lists the
 frames in which two masks come within one pixel diagonal (overlap counts). deaths.csv
 lists who died in view during the movie: death_frame is the first frame in which the
-target is dead; its dye rises from there. The killer of a killed target was in contact
-at the hit (hit_min); death follows after a delay, and others may touch in between. A
+target is dead; its dye rises from there. The killer of a killed target gave the lethal
+hit (hit_min), in contact; death follows after a delay, and others may touch in between.
+hits.csv lists the sublethal hits too, effectors.csv which cells could kill and did. A
 cell that leaves the image and returns keeps its id. Targets that were dead before frame
 0 are not listed; they are `alive = False` in tracks.csv from frame 0. `dimmed` cells
 are nearly invisible in that frame: missing them is no mistake. params.json holds every
