@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import tempfile
@@ -35,6 +36,8 @@ from cyto_kedro.runners.experiment import ExperimentRunner, RunContext
 from cyto_kedro.runners.launch import LauncherDataset
 from cyto_kedro.runners.movies import MovieRunner
 from cyto_kedro.runners.sites import launcher_of
+
+_logger = logging.getLogger(__name__)
 
 EXAMPLE = "example"
 _FILTERS = (
@@ -123,7 +126,10 @@ class CytoSession(KedroSession):
                 record=record,
             )
             with _launching(context, runner):
-                return super().run(None, names, tags, chosen, *args, **options)
+                made = super().run(None, names, tags, chosen, *args, **options)
+        if not record.silent:
+            _logger.info("Results: %s", _first_to_open(record.folder))
+        return made
 
     @contextmanager
     def _scratch_for(self, runner: ExperimentRunner | None) -> Iterator[None]:
@@ -210,6 +216,14 @@ def _run_id(runner: ExperimentRunner | None, layout: Layout, workflow: str) -> s
     if runner is not None and runner.dry_run:
         return datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     return reserve_run(layout.output_root, workflow)
+
+
+def _first_to_open(folder: Path) -> Path:
+    """The report where the run made one, else its folder; short where it can be."""
+    report = folder / "report.html"
+    found = report if report.is_file() else folder
+    here = Path.cwd()
+    return found.relative_to(here) if found.is_relative_to(here) else found
 
 
 @contextmanager

@@ -107,6 +107,10 @@ def test_from_a_folder_to_segmented_cells(project, movie_folder):
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     made = project.folder / "data" / "02_intermediate" / "mine" / "well_B1"
     assert list(made.rglob("*labels*"))
+    # The last thing that a run says is where to look.
+    said = "".join((done.stdout + done.stderr).split())
+    folder = project.runs("segmentation")[0].relative_to(project.folder)
+    assert said.endswith(f"Results:{folder.as_posix()}")
 
     before = (conf / "globals.yml").read_bytes()
     again = project.kedro("cyto", "init", str(movie_folder), "--env", "mine")

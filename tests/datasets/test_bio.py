@@ -11,7 +11,9 @@ import zarr
 
 from cyto_kedro.core.errors import ConfigError, InputError
 from cyto_kedro.datasets.bio import bio_calibration, open_bio
+from cyto_kedro.datasets.facts import scenes_of
 from cyto_kedro.datasets.sources import read_stack
+from nd2_file import write_nd2
 
 SHAPE = (4, 2, 3, 16, 20)  # T, C, Z, Y, X
 
@@ -121,6 +123,68 @@ def test_a_damaged_file_is_refused_by_name(tmp_path, suffix):
     path.write_bytes(b"no microscope wrote this" * 40)
     with pytest.raises(InputError, match=rf"(?s){suffix.upper()}.*broken\.{suffix}"):
         read_stack(path, 0, None)
+
+
+# -- ND2: files written chunk by chunk; the library nd2 opens them, too ----------------
+
+_STAMPS_MS = np.array([0.0, 60e3, 121e3, 300e3])  # frame 3 came late
+
+
+@pytest.fixture(scope="module")
+def nd2_positions(tmp_path_factory):
+    """Two positions, each a Z stack of two channels over time."""
+    pytest.importorskip("bioio_nd2")
+    path = tmp_path_factory.mktemp("nd2") / "exp.nd2"
+    pixels = np.stack([stack(0), stack(1)], axis=1)  # T, position, C, Z, Y, X
+    later = np.array([0.0, 5e3])[:, None] + np.array([0.0, 200.0, 400.0])
+    times = _STAMPS_MS[:, None, None] + later
+    names = ["CD8 GFP", "tumour"]
+    return write_nd2(path, np.moveaxis(pixels, 2, 3), names, ["A1", "B2"], times, 0.65)
+
+
+def test_an_nd2_file_is_one_for_the_library_nd2(nd2_positions):
+    nd2 = pytest.importorskip("nd2")
+    with nd2.ND2File(nd2_positions) as file:
+        assert file.sizes == {"T": 4, "P": 2, "Z": 3, "C": 2, "Y": 16, "X": 20}
+        pixels = file.asarray()
+        assert [event["Time [s]"] for event in file.events()][3] == 5.0
+    np.testing.assert_array_equal(pixels[:, 1, :, 0], stack(1)[:, 0])
+
+
+@pytest.mark.parametrize(("scene", "seed"), [("A1", 0), ("B2", 1), (1, 1)])
+def test_positions_planes_and_channels_of_an_nd2_file(nd2_positions, scene, seed):
+    raw = read_stack(nd2_positions, 1, None, scene, 2)
+    assert raw.data.chunks == ((1,) * 4, (16,), (20,))
+    np.testing.assert_array_equal(raw.data.compute(), stack(seed)[:, 1, 2])
+    highest = read_stack(nd2_positions, 0, None, scene, "max").data.compute()
+    np.testing.assert_array_equal(highest, stack(seed)[:, 0].max(axis=1))
+
+
+def test_an_nd2_file_says_its_channels_pixel_size_and_irregular_times(nd2_positions):
+    assert [(s.name, s.channels, s.many) for s in scenes_of(nd2_positions)] == [
+        ("A1", ("CD8 GFP", "tumour"), True),
+        ("B2", ("CD8 GFP", "tumour"), True),
+    ]
+    raw = read_stack(nd2_positions, 0, None, "B2", 0)
+    assert raw.pixel_size_um == (0.65, 0.65)
+    # Since its own first frame; the file's clock resolves 0.1 ms.
+    assert raw.frame_times_min == pytest.approx(_STAMPS_MS / 60e3, abs=1e-5)
+    with pytest.raises(InputError, match=r"(?s)holds 2 images.*A1.*B2"):
+        read_stack(nd2_positions, 0, None, None, 0)
+    with pytest.raises(InputError, match="Z stack of 3"):
+        read_stack(nd2_positions, 0, None, "A1", None)
+
+
+def test_an_nd2_file_of_one_position_that_nobody_calibrated(tmp_path):
+    """Its reader says a pixel is 1 um wide; nobody measured that."""
+    pytest.importorskip("bioio_nd2")
+    pixels = stack()[:, None, None, :, 0]
+    times = _STAMPS_MS[:, None, None]
+    path = write_nd2(tmp_path / "a.nd2", pixels, ["GFP", "PI"], ["A1"], times, None)
+    raw = read_stack(path, 1, None)
+    assert raw.pixel_size_um is None
+    np.testing.assert_array_equal(raw.data.compute(), stack()[:, 1, 0])
+    assert raw.frame_times_min == pytest.approx((0, 1, 121 / 60, 5), abs=1e-5)
 
 
 @pytest.mark.real_data

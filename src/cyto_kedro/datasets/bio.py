@@ -130,6 +130,8 @@ def bio_calibration(
     """Pixel size (row, column; um), interval (min) and times (min) of the scene."""
     size = image.physical_pixel_sizes
     pixel = (float(size.Y), float(size.X)) if size.Y and size.X else None
+    if not _is_calibrated(image):
+        pixel = None
     if _lif_scene(image) is not None:
         times = _lif_times(image, n_frames)
         return pixel, _lif_interval(image), times
@@ -137,6 +139,15 @@ def bio_calibration(
     step = getattr(image.reader, "time_interval", None)
     minutes = None if step is None else step.total_seconds() / 60
     return pixel, minutes or None, times
+
+
+def _is_calibrated(image: BioImage) -> bool:
+    """Whether an ND2 file's pixel size is one: else its reader says 1 um."""
+    described = image.reader.xarray_dask_data.attrs.get("unprocessed")
+    if not isinstance(described, dict) or "metadata" not in described:
+        return True
+    channels = getattr(described["metadata"], "channels", None) or ()
+    return all(all(one.volume.axesCalibrated[:2]) for one in channels)
 
 
 def _stamps(image: BioImage, channel: int) -> list[tuple[int, float]]:
