@@ -52,6 +52,8 @@ class MadeRun:
     status: str = "completed"
     partial: bool = False
     facts: dict[str, Any] = field(default_factory=dict)
+    #: Sidecars of further outputs, that lie elsewhere.
+    more: tuple[Sidecar, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -74,7 +76,7 @@ class MadeRun:
             facts=dict(self.facts),
             parameters={"segmentation": {"cancer": {"sigma_px": 2.0}}},
         )
-        inputs, outputs = [], []
+        inputs, outputs = [], list(self.more)
         for movie in self.movies:
             record.movies[movie] = {"status": self.status}
             record.frames[movie] = 2

@@ -124,6 +124,7 @@ class CytoSession(KedroSession):
                 catalog_for=context.catalog_for,
                 stale=context.stale,
                 record=record,
+                account_for=context.outputs.account_for,
             )
             with _launching(context, runner):
                 made = super().run(None, names, tags, chosen, *args, **options)

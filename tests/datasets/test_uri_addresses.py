@@ -10,6 +10,7 @@ from cyto_kedro.core.errors import ConfigError
 from cyto_kedro.core.uri import Uri, locate
 from cyto_kedro.datasets import (
     FiguresDataset,
+    JsonDataset,
     NetworkDataset,
     OmeZarrDataset,
     TableDataset,
@@ -38,9 +39,16 @@ def test_the_parts_of_an_address():
     assert locate(str(rows)) == rows
 
 
+@pytest.mark.parametrize("name", ["a b", "100%", "a%20b", "ä+\n;#?", "%2F", "{x}"])
+def test_an_address_leads_back_to_its_place_whatever_it_is_called(name):
+    uri = Uri("s3", "bucket", f"run/{name}")
+    assert locate(str(uri)) == uri
+
+
 @pytest.mark.parametrize(
     "text",
     ["s3://bucket", "s3://", "ceph://b/k?x=1", "db://host/lab", "db://host/lab/t",
+     "s3://bucket/a/../b", "s3://bucket/./b", "s3://bucket/a//b",
      "ftp://host/x", "file://host/x"],
 )  # fmt: skip
 def test_an_incomplete_or_unknown_address_is_refused(text):
@@ -68,8 +76,10 @@ def test_a_type_says_where_it_cannot_go(tmp_path):
         FiguresDataset("s3://bucket/figures")
     with pytest.raises(ConfigError, match=r"OmeZarrDataset cannot be stored at db"):
         OmeZarrDataset("db://host/lab/t?run_id=1")
-    with pytest.raises(ConfigError, match=r"NetworkDataset cannot be stored at db"):
-        NetworkDataset("db://host/lab/t?run_id=1")
+    with pytest.raises(ConfigError, match=r"JsonDataset cannot be stored at db"):
+        JsonDataset("db://host/lab/t?run_id=1")
+    with pytest.raises(ConfigError, match=r"stored as one of \.graphml"):
+        NetworkDataset("s3://bucket/network.gexf")
     assert TableDataset(f"file://{tmp_path}/t.parquet").path == tmp_path / "t.parquet"
 
 

@@ -64,7 +64,7 @@ def test_an_empty_table_of_a_contract_keeps_its_types(table):
 
 
 def test_saving_again_replaces_these_rows_and_no_others(table, postgres):
-    other = one(postgres, table.place._table, movie="m2")
+    other = one(postgres, table.place.name.table, movie="m2")
     other.save(FRAME.head(5))
     table.save(FRAME)
     table.save(FRAME.head(7))
@@ -77,7 +77,7 @@ def test_saving_again_replaces_these_rows_and_no_others(table, postgres):
 
 def test_movies_saved_at_the_same_time_all_arrive(table, postgres):
     # The first writers of a table all want to create it.
-    parts = [one(postgres, table.place._table, movie=f"m{n}") for n in range(6)]
+    parts = [one(postgres, table.place.name.table, movie=f"m{n}") for n in range(6)]
     threads = [
         threading.Thread(target=part.save, args=(FRAME.head(n + 1),))
         for n, part in enumerate(parts)
@@ -106,11 +106,11 @@ def test_a_column_of_another_type_is_refused(table):
 def test_rows_deleted_by_hand_are_noticed_and_edits_are_kept(table, postgres):
     table.save(FRAME)
     before = table.place.state()
-    sql(postgres, f"UPDATE {table.place._table} SET x_um = 5 WHERE frame = 3")
+    sql(postgres, f"UPDATE {table.place.name.table} SET x_um = 5 WHERE frame = 3")
     assert table.place.state() != before
     kept = table.place.set_aside("edited_r1")
     assert "edited_r1" in kept
-    sql(postgres, f"DELETE FROM {table.place._table} WHERE frame = 3")
+    sql(postgres, f"DELETE FROM {table.place.name.table} WHERE frame = 3")
     with pytest.raises(DatasetError, match="had 40 rows when it was saved"):
         table.load()
 

@@ -15,7 +15,9 @@ from backends.ceph import SECRET
 from backends.postgres import PASSWORD
 from cyto_kedro.core.uri import Place
 from cyto_kedro.datasets import JsonDataset, TableDataset
+from cyto_kedro.datasets.places import open_place
 from cyto_kedro.provenance.fingerprint import fingerprint, identity, output_files
+from cyto_kedro.provenance.manifest import read_manifest
 from cyto_kedro.provenance.reuse import stale_nodes
 from cyto_kedro.provenance.sidecar import (
     Sidecar,
@@ -27,6 +29,8 @@ from cyto_kedro.provenance.sidecar import (
     state_of,
     write_sidecar,
 )
+from cyto_kedro.provenance.verify import verify_run
+from made_runs import MadeRun, layout_in
 
 pytestmark = pytest.mark.backends
 FRAME = pd.DataFrame({"frame": [0, 1], "x_um": [0.5, None]})
@@ -103,6 +107,84 @@ def test_a_sidecar_holds_no_secret_and_lies_beside_its_output(made):
     text = place.read_note()
     assert text is not None and place.as_uri() in text
     assert not [secret for secret in (SECRET, PASSWORD) if secret in text]
+
+
+@pytest.fixture
+def run(made: tuple[DataCatalog, Place], tmp_path: Path) -> MadeRun:
+    """A run whose only output beside the usual ones lies elsewhere, in scratch."""
+    _, place = made
+    root = str(place.as_uri()).partition("?")[0]
+    layout = layout_in(tmp_path / "run", remote={"scratch": [root]})
+    return MadeRun(layout, "20260101T000000Z", more=(read_sidecar(place),)).make()
+
+
+def opener(place: Place) -> Any:
+    credentials = getattr(place, "objects", getattr(place, "server", None))._credentials
+    return lambda address, kind: open_place(address, kind, credentials)
+
+
+def states(run: MadeRun, place: Place, **options: Any) -> dict[str, tuple[str, str]]:
+    found = verify_run(run.folder, run.run_id, **({"opener": opener(place)} | options))
+    return {f.path: (f.part, f.state) for f in found.findings}
+
+
+def test_a_remote_output_is_read_and_hashed_again(made, run):
+    catalog, place = made
+    uri = place.as_uri()
+    assert states(run, place)[uri] == ("scratch", "same")
+    assert states(run, place, opener=None)[uri] == ("scratch", "unseen")
+    noted = read_sidecar(place)
+    catalog["b"].save(FRAME.assign(x_um=[0.5, 1.0]))
+    write_sidecar(place, noted)
+    assert states(run, place)[uri] == ("scratch", "changed")
+    write_sidecar(place, replace(noted, run_id="r2"))
+    assert states(run, place)[uri] == ("scratch", "superseded")
+    assert place.extent()[0] > 0 and place.extent()[1] > 0
+    place.remove()
+    assert states(run, place)[uri] == ("scratch", "purged")
+    assert not place.exists() and place.read_note() is None
+    assert place.extent() == (0, 0)
+    place.remove()  # nothing left: no error
+
+
+def test_a_service_that_is_away_is_no_change_and_says_why(made, run):
+    _, place = made
+
+    def away(address: str, kind: str) -> Place:
+        scheme, _, rest = address.partition("://")
+        if scheme == "db":
+            rest = "127.0.0.1:1/" + rest.partition("/")[2]
+            return open_place(f"db://{rest}", kind, {"user": "u", "timeout_s": 5})
+        access = {"key": "k", "secret": "s", "endpoint_url": "http://127.0.0.1:1"}
+        return open_place(address, kind, access)
+
+    found = verify_run(run.folder, run.run_id, opener=away)
+    assert found.code == 2
+    [unseen] = [f for f in found.findings if f.state == "unseen"]
+    assert unseen.path == place.as_uri() and unseen.why
+    assert unseen.why in found.as_text()
+
+
+def test_the_class_of_a_remote_output_is_that_of_its_root(made, run, tmp_path):
+    _, place = made
+    other = layout_in(tmp_path / "other")
+    kept = MadeRun(other, run.run_id, more=(read_sidecar(place),)).make()
+    for made_run, kind in ((run, "scratch"), (kept, "output")):
+        [item] = [
+            item
+            for item in read_manifest(made_run.folder)["outputs"]
+            if item["uri"] == place.as_uri()
+        ]
+        assert item["class"] == kind
+
+
+def test_rows_hash_the_same_whoever_else_is_in_the_table(made):
+    catalog, place = made
+    before = place.content()
+    catalog["b"].save(FRAME)
+    assert place.content() == before
+    catalog["b"].save(FRAME.iloc[::-1])
+    assert place.content() != before
 
 
 def test_a_sidecar_of_before_has_no_state(tmp_path):

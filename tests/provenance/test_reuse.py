@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -182,3 +184,34 @@ def test_the_sidecar_tells_the_origin(project):
     text = json.loads(sidecar_path(project / "masks").read_text())
     assert text["uri"].startswith("file://")
     assert text["size_bytes"] == len("masks(movie,7)")
+
+
+def accounted(data, skipped=ALL):
+    """What the manifest says of a run in which these nodes were up to date."""
+    metadata = RunMetadataHooks()
+    metadata.record = Record()
+    hooks = ProvenanceHooks(metadata)
+    hooks.account_for(Pipeline([n for n in PIPELINE.nodes if n.name in skipped]), data)
+    return {item.dataset: item for item in hooks._written.values()}
+
+
+def test_what_was_up_to_date_is_listed_with_its_hash(project):
+    rerun(catalog(project))
+    found = accounted(catalog(project))
+    assert set(found) == {"masks", "tracks", "report"}
+    for name, item in found.items():
+        content = (project / name).read_bytes()
+        assert item.sha256 == hashlib.sha256(content).hexdigest()
+        assert not item.edited
+
+
+def test_corrected_masks_are_listed_as_they_were_used(project):
+    rerun(catalog(project))
+    old = os.stat(project / "masks").st_mtime - 3600
+    (project / "masks").write_text("corrected")
+    os.utime(project / "masks", (old, old))  # as `cp -p` and rsync leave it
+    found = accounted(catalog(project))["masks"]
+    assert found.edited
+    assert found.sha256 == hashlib.sha256(b"corrected").hexdigest()
+    assert found.size_bytes == len(b"corrected")
+    assert not accounted(catalog(project))["tracks"].edited

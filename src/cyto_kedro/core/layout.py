@@ -13,6 +13,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from cyto_kedro.core.params import Params
+from cyto_kedro.core.roots import RemoteRoots
 
 # Nodes that belong to no role are grouped under these names.
 _NODE_GROUPS = (
@@ -81,6 +82,9 @@ class Layout(Params):
     data_root: Path = Field(description="storage class raw: read-only inputs")
     scratch_root: Path = Field(description="storage class scratch: heavy, purgeable")
     output_root: Path = Field(description="storage class output: compact results")
+    remote: RemoteRoots = Field(
+        default=RemoteRoots(), description="roots of outputs with a URI, by class"
+    )
     dataset: str = Field(description="name of the dataset, a folder below data_root")
     sheet: Path = Field(description="experiment sheet: CSV with one row per movie")
     channels: dict[str, Channel] = Field(min_length=1, description="by channel name")

@@ -8,12 +8,14 @@ Catalog entries name files by path or by URI::
     db://host:5432/database/schema.table?run_id=...&movie=...    PostgreSQL
 
 A URI never holds a password: those come from ``credentials.yml`` or the environment.
+A root is the beginning of addresses: a bucket or a prefix in it, a database or one of
+its tables or schemas.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol, runtime_checkable
@@ -64,8 +66,18 @@ class Uri:
         """The address of a neighbour."""
         return replace(self, path=str(PurePosixPath(self.path).with_name(name)))
 
+    def is_below(self, root: Uri) -> bool:
+        """Whether it lies below a root, or is that root."""
+        if (self.scheme, self.host) != (root.scheme, root.host):
+            return False
+        if root.path in ("", self.path):
+            return True
+        if self.scheme == DATABASE and "/" in root.path:  # a table, or a schema of some
+            return self.path.startswith(f"{root.path}.")
+        return self.path.startswith(f"{root.path}/")
+
     def __str__(self) -> str:
-        text = f"{self.scheme}://{self.host}/{quote(self.path, safe='/{}<>%')}"
+        text = f"{self.scheme}://{self.host}/{quote(self.path, safe='/{}<>')}"
         return f"{text}?{urlencode(self.query)}" if self.query else text
 
 
@@ -100,9 +112,42 @@ class Place(Protocol):
     def set_aside(self, label: str) -> str:
         """Keep a copy of what is there under another address, and return that."""
 
+    def extent(self) -> tuple[int, int]:
+        """Objects (or rows) that :meth:`remove` deletes, and about how many bytes."""
 
-def locate(address: str | Path) -> Path | Uri:
+    def remove(self) -> None:
+        """Delete the output with its sidecar and all that was staged for it."""
+
+
+class Folder(Protocol):
+    """Objects below a root, by the rest of their keys."""
+
+    def as_uri(self) -> str:
+        """The address; never with a secret in it."""
+
+    def listing(self) -> dict[str, tuple[int, str]]:
+        """Size and ETag of every object."""
+
+    def sha256(self, name: str) -> str:
+        """Hash of an object, which is read whole."""
+
+    def read(self, name: str) -> bytes | None:
+        """An object; None if there is none."""
+
+    def upload(self, source: Path, name: str) -> None:
+        """Put a file there: it is seen whole or not at all."""
+
+
+#: Opens the place of an output by its address and type of data.
+Opener = Callable[[str, str], Place]
+
+
+def locate(address: str | Path, root: bool = False) -> Path | Uri:
     """What an address in the catalog stands for.
+
+    Args:
+        address: A path or a URI.
+        root: It is the beginning of other addresses.
 
     Raises:
         ConfigError: The scheme is unknown, the address is incomplete, or it holds a
@@ -125,7 +170,7 @@ def locate(address: str | Path) -> Path | Uri:
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
     _refuse_secrets(scheme, parts.netloc, query)
     uri = Uri(scheme, parts.netloc, unquote(parts.path).strip("/"), query)
-    _check_parts(uri, bool(parts.fragment))
+    _check_parts(uri, bool(parts.fragment), root)
     return uri
 
 
@@ -155,12 +200,18 @@ def _refuse_secrets(scheme: str, host: str, query: Mapping[str, str]) -> None:
         )
 
 
-def _check_parts(uri: Uri, fragment: bool) -> None:
+def _check_parts(uri: Uri, fragment: bool, root: bool) -> None:
+    names = uri.path.split("/") if uri.path else []
     if uri.scheme in OBJECTS:
-        wrong = not uri.host or not uri.path or bool(uri.query) or fragment
+        # An object store takes `..` for a name, and what stands between for its key.
+        wrong = bool(uri.query) or any(name in ("", ".", "..") for name in names)
+        wrong |= not names and not root
         form = f"{uri.scheme}://bucket/key"
+    elif root:
+        wrong = not 1 <= len(names) <= 2 or bool(uri.query)
+        form = "db://host:port/database/table"
     else:
-        wrong = uri.path.count("/") != 1 or not uri.query or fragment
+        wrong = len(names) != 2 or not uri.query
         form = "db://host:port/database/table?run_id=...&movie=..."
-    if wrong:
+    if wrong or fragment or (uri.scheme in OBJECTS and not uri.host):
         raise ConfigError("The address is incomplete", where=str(uri), fix=form)

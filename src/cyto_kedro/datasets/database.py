@@ -12,10 +12,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from cyto_kedro.core.errors import ConfigError, InputError, StorageError
+from cyto_kedro.core.errors import ConfigError, InputError
 from cyto_kedro.core.uri import Uri
 from cyto_kedro.datasets.database_client import (
     Server,
@@ -24,6 +25,11 @@ from cyto_kedro.datasets.database_client import (
     literal,
     quoted,
     run,
+)
+from cyto_kedro.datasets.database_schema import (
+    TableName,
+    has_outputs,
+    provide_table,
 )
 from cyto_kedro.datasets.database_types import (
     ROW,
@@ -39,10 +45,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from adbc_driver_postgresql.dbapi import Connection
 
-_OUTPUTS = "cyto_outputs"
 _NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,59}$")
-#: Columns that rows are looked up by, as far as a table has them.
-_LOOKED_UP = ("frame", "label")
 
 
 class TablePlace:
@@ -59,10 +62,8 @@ class TablePlace:
     def __init__(self, uri: Uri, credentials: Mapping[str, Any] | None = None) -> None:
         self.uri = uri
         self.server = Server(uri, credentials)
-        table = uri.path.partition("/")[2]
-        schema, _, self._table = table.rpartition(".")
-        self._schema = schema or "public"
-        names = (self._schema, self._table, *uri.query)
+        self.name = TableName.of(uri)
+        names = (self.name.schema, self.name.table, *uri.query)
         wrong = [name for name in names if not _NAME.match(name)]
         if wrong or ROW in uri.query:
             raise ConfigError(
@@ -91,35 +92,7 @@ class TablePlace:
             StorageError: The server refuses, is away or does not answer; then the rows
                 before are still there.
         """
-        import pyarrow as pa
-
-        rows = to_columns(table, self.as_uri())
-        added = self._added_keys(rows)
-        for name in added:
-            values = pa.array([self.keys[name]] * len(rows), pa.string())
-            rows = rows.append_column(name, values)
-        rows = rows.append_column(ROW, pa.array(range(len(rows)), pa.int64()))
-        facts = {"schema": schema_to_text(table.schema)}
-        kept = json.dumps(facts | {"categories": categories_of(table)})
-
-        def work(connection: Connection) -> None:
-            self._provide_table(connection, column_types(rows))
-            with connection.cursor() as cursor:
-                # Of two writers of the same rows the second one waits.
-                cursor.execute(f"SELECT pg_advisory_xact_lock({self._lock()})")
-                cursor.execute(f"DELETE FROM {self._full()} WHERE {self._mine()}")
-                if len(rows):
-                    cursor.adbc_ingest(
-                        self._table, rows, mode="append", db_schema_name=self._schema
-                    )
-                cursor.execute(
-                    f"INSERT INTO {self._full(_OUTPUTS)} (tab, keys, columns, rows) "
-                    f"VALUES ({literal(self._table)}, {literal(self._key_text())}, "
-                    f"{literal(kept)}, {len(rows)}) ON CONFLICT (tab, keys) DO UPDATE "
-                    "SET columns = EXCLUDED.columns, rows = EXCLUDED.rows, note = NULL"
-                )
-
-        self.server.bounded(work)
+        save_together(self.server, [(self, table)])
 
     def load(self) -> pa.Table:
         """The rows of this output in their order and with their types.
@@ -128,49 +101,120 @@ class TablePlace:
             FileNotFoundError: It was never saved.
             InputError: Rows were deleted or added by somebody else.
         """
+        return self.server.bounded(self.rows_in, snapshot=True)
 
-        def work(connection: Connection) -> pa.Table:
-            kept = self._output_in(connection, "columns")
-            if kept is None:
-                raise FileNotFoundError(self.as_uri())
-            facts = json.loads(kept)
-            schema = schema_from_text(facts["schema"])
-            names = ", ".join(quoted(name) for name in schema.names) or "NULL"
-            found = fetch(
-                connection,
-                f"SELECT {names} FROM {self._full()} WHERE {self._mine()} "
-                f"ORDER BY {quoted(ROW)}",
-            )
-            expected = self._output_in(connection, "rows::text")
-            if str(len(found)) != expected:
-                raise InputError(
-                    f"The output had {expected} rows when it was saved, and now has "
-                    f"{len(found)}",
-                    where=self.as_uri(),
-                    fix="run the node that writes it again",
-                )
-            return from_columns(found, schema, facts["categories"])
+    def ready(self, table: pa.Table) -> Ready:
+        """A table as its rows will lie there.
 
-        return self.server.bounded(work)
-
-    def content(self) -> tuple[str, int]:
-        """SHA-256 over the rows, and their size in memory."""
+        Raises:
+            InputError: PostgreSQL cannot hold a column, or a key contradicts one.
+        """
         import pyarrow as pa
 
-        table = self.load().combine_chunks()
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, table.schema) as stream:
-            stream.write_table(table)
-        return hashlib.sha256(sink.getvalue()).hexdigest(), table.nbytes
+        rows = to_columns(table, self.as_uri())
+        for name in self._added_keys(rows):
+            values = pa.array([self.keys[name]] * len(rows), pa.string())
+            rows = rows.append_column(name, values)
+        rows = rows.append_column(ROW, pa.array(range(len(rows)), pa.int64()))
+        facts = {"schema": schema_to_text(table.schema)}
+        return Ready(rows, json.dumps(facts | {"categories": categories_of(table)}))
+
+    def provide(self, connection: Connection, rows: pa.Table) -> None:
+        """Create schema, table, columns and index as needed, and commit.
+
+        Raises:
+            StorageError: The table has a column of another type.
+        """
+        types = column_types(rows)
+        provide_table(connection, self.name, types, tuple(self.keys), self.as_uri())
+
+    def replace_in(self, connection: Connection, ready: Ready) -> None:
+        """Delete the rows of this output and insert new ones; commits nothing."""
+        rows = ready.rows
+        with connection.cursor() as cursor:
+            # Of two writers of the same rows the second one waits.
+            cursor.execute(f"SELECT pg_advisory_xact_lock({self._lock()})")
+            cursor.execute(f"DELETE FROM {self.name.full} WHERE {self._mine()}")
+            if len(rows):
+                cursor.adbc_ingest(
+                    self.name.table,
+                    rows,
+                    mode="append",
+                    db_schema_name=self.name.schema,
+                )
+            cursor.execute(
+                f"INSERT INTO {self.name.outputs} (tab, keys, columns, rows) "
+                f"VALUES ({literal(self.name.table)}, {literal(self._key_text())}, "
+                f"{literal(ready.columns)}, {len(rows)}) ON CONFLICT (tab, keys) DO "
+                "UPDATE SET columns = EXCLUDED.columns, rows = EXCLUDED.rows, "
+                "note = NULL"
+            )
+
+    def rows_in(self, connection: Connection) -> pa.Table:
+        """What :meth:`load` returns, within a transaction."""
+        kept = self._output_in(connection, "columns")
+        if kept is None:
+            raise FileNotFoundError(self.as_uri())
+        facts = json.loads(kept)
+        schema = schema_from_text(facts["schema"])
+        names = ", ".join(quoted(name) for name in schema.names) or "NULL"
+        found = fetch(
+            connection,
+            f"SELECT {names} FROM {self.name.full} WHERE {self._mine()} "
+            f"ORDER BY {quoted(ROW)}",
+        )
+        expected = self._output_in(connection, "rows::text")
+        if str(len(found)) != expected:
+            raise InputError(
+                f"The output had {expected} rows when it was saved, and now has "
+                f"{len(found)}",
+                where=self.as_uri(),
+                fix="run the node that writes it again",
+            )
+        return from_columns(found, schema, facts["categories"])
+
+    def content(self) -> tuple[str, int]:
+        """SHA-256 over the rows in their order with names and types, and their size.
+
+        It is the hash of the Arrow stream of the table as it is loaded, so that it does
+        not depend on the server, on other rows or on the keys in the address.
+        """
+        return content_of_rows(self.load())
 
     def state(self) -> str:
         """A hash that the server makes of the rows, in no order."""
+        return str(self.server.bounded(self.state_in))
+
+    def state_in(self, connection: Connection) -> str | None:
+        """What :meth:`state` returns, within a transaction."""
         hashed = "coalesce(sum(hashtextextended(t::text, 0)::numeric), 0)::text"
-        sql = (
+        return first(
+            connection,
             f"SELECT count(*)::text || ' ' || {hashed} AS found "
-            f"FROM {self._full()} t WHERE {self._mine()}"
+            f"FROM {self.name.full} t WHERE {self._mine()}",
         )
-        return str(self.server.bounded(lambda c: first(c, sql)))
+
+    def extent(self) -> tuple[int, int]:
+        """Rows, and their bytes on the server."""
+        sql = (
+            "SELECT count(*)::text || ' ' || coalesce(sum(pg_column_size(t)), 0)::text "
+            f"AS found FROM {self.name.full} t WHERE {self._mine()}"
+        )
+        if not self.exists():
+            return 0, 0
+        rows, size = str(self.server.bounded(lambda c: first(c, sql))).split()
+        return int(rows), int(size)
+
+    def remove(self) -> None:
+        """Delete the rows and what is known about them, in one transaction."""
+        if self.exists():
+            self.server.bounded(self.remove_in)
+
+    def remove_in(self, connection: Connection) -> None:
+        """What :meth:`remove` does, within a transaction."""
+        run(connection, f"SELECT pg_advisory_xact_lock({self._lock()})")
+        run(connection, f"DELETE FROM {self.name.full} WHERE {self._mine()}")
+        run(connection, f"DELETE FROM {self.name.outputs} WHERE {self._of_outputs()}")
 
     def read_note(self) -> str | None:
         """The sidecar's text."""
@@ -186,37 +230,37 @@ class TablePlace:
 
     def set_aside(self, label: str) -> str:
         """Copy the rows to a table named ``<table>_<label>``."""
-        copy = f"{self._table[:30]}_{label}"[:59]
-        full, mine = self._full(copy), self._mine()
+        copy = replace(self.name, table=f"{self.name.table[:30]}_{label}"[:59])
+        self.server.bounded(lambda c: self.copy_in(c, copy))
+        database = self.uri.path.partition("/")[0]
+        path = f"{database}/{copy.schema}.{copy.table}"
+        return str(replace(self.uri, path=path))
 
-        def work(connection: Connection) -> None:
-            run(connection, f"CREATE TABLE IF NOT EXISTS {full} (LIKE {self._full()})")
-            run(connection, f"DELETE FROM {full} WHERE {mine}")
-            run(
-                connection,
-                f"INSERT INTO {full} SELECT * FROM {self._full()} t WHERE {mine}",
-            )
-
-        self.server.bounded(work)
-        return str(self.uri.with_name(f"{self._schema}.{copy}"))
+    def copy_in(self, connection: Connection, copy: TableName) -> None:
+        """Copy the rows to another table, within a transaction."""
+        full, mine = copy.full, self._mine()
+        sql = f"CREATE TABLE IF NOT EXISTS {full} (LIKE {self.name.full})"
+        run(connection, sql)
+        run(connection, f"DELETE FROM {full} WHERE {mine}")
+        sql = f"INSERT INTO {full} SELECT * FROM {self.name.full} t WHERE {mine}"
+        run(connection, sql)
 
     def _set_note(self, value: str) -> None:
         if not self.exists():
             return
         where = self._of_outputs()
-        sql = f"UPDATE {self._full(_OUTPUTS)} SET note = {value} WHERE {where}"
+        sql = f"UPDATE {self.name.outputs} SET note = {value} WHERE {where}"
         self.server.bounded(lambda c: run(c, sql))
 
     def _output(self, column: str) -> str | None:
         return self.server.bounded(lambda c: self._output_in(c, column))
 
     def _output_in(self, connection: Connection, column: str) -> str | None:
-        outputs = f"'{quoted(self._schema)}.{_OUTPUTS}'"
-        if first(connection, f"SELECT to_regclass({outputs})::text AS found") is None:
+        if not has_outputs(connection, self.name):
             return None
         return first(
             connection,
-            f"SELECT {column} AS found FROM {self._full(_OUTPUTS)} "
+            f"SELECT {column} AS found FROM {self.name.outputs} "
             f"WHERE {self._of_outputs()}",
         )
 
@@ -238,58 +282,52 @@ class TablePlace:
                 )
         return [name for name in self.keys if name not in rows.column_names]
 
-    def _provide_table(self, connection: Connection, types: dict[str, str]) -> None:
-        """Create table, columns and index as needed, under a lock, and commit."""
-        full, schema = self._full(), quoted(self._schema)
-        statements = [
-            f"SELECT pg_advisory_xact_lock(hashtextextended({literal(full)}, 0))",
-            f"CREATE SCHEMA IF NOT EXISTS {schema}",
-            f"CREATE TABLE IF NOT EXISTS {self._full(_OUTPUTS)} (tab text, keys text, "
-            "columns text NOT NULL, rows bigint NOT NULL, note text, "
-            "PRIMARY KEY (tab, keys))",
-            f"CREATE TABLE IF NOT EXISTS {full} ({quoted(ROW)} bigint NOT NULL)",
-            *(
-                f"ALTER TABLE {full} ADD COLUMN IF NOT EXISTS {quoted(name)} {kind}"
-                for name, kind in types.items()
-            ),
-        ]
-        index = [*self.keys, *(name for name in _LOOKED_UP if name in types)]
-        columns = ", ".join(quoted(name) for name in index)
-        statements.append(
-            f"CREATE INDEX IF NOT EXISTS {quoted(self._table[:50] + '_keys')} "
-            f"ON {full} ({columns})"
-        )
-        for sql in statements:
-            run(connection, sql)
-        found = fetch(
-            connection,
-            "SELECT attname::text, format_type(atttypid, NULL) AS kind FROM "
-            f"pg_attribute WHERE attrelid = {literal(full)}::regclass AND attnum > 0",
-        ).to_pydict()
-        there = dict(zip(found["attname"], found["kind"], strict=True))
-        connection.commit()
-        for name, kind in types.items():
-            if not there[name].startswith(kind):
-                raise StorageError(
-                    f"Column '{name}' is {there[name]} in the table, and {kind} in "
-                    "what was to be saved",
-                    where=self.as_uri(),
-                    fix="give the catalog entry another table",
-                )
-
-    def _full(self, table: str | None = None) -> str:
-        return f"{quoted(self._schema)}.{quoted(table or self._table)}"
-
     def _mine(self) -> str:
         tests = (f"{quoted(n)}::text = {literal(v)}" for n, v in self.keys.items())
         return " AND ".join(tests)
 
     def _of_outputs(self) -> str:
-        return f"tab = {literal(self._table)} AND keys = {literal(self._key_text())}"
+        return (
+            f"tab = {literal(self.name.table)} AND keys = {literal(self._key_text())}"
+        )
 
     def _key_text(self) -> str:
         return json.dumps(self.keys, sort_keys=True)
 
     def _lock(self) -> str:
-        name = f"{self._full()} {self._key_text()}"
+        name = f"{self.name.full} {self._key_text()}"
         return f"hashtextextended({literal(name)}, 1)"
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A table as it will lie in the database: rows with keys, and what is no row."""
+
+    rows: pa.Table
+    columns: str
+
+
+def save_together(
+    server: Server, outputs: Sequence[tuple[TablePlace, pa.Table]]
+) -> None:
+    """Replace the rows of several outputs in one transaction: all of them or none."""
+    todo = [(place, place.ready(table)) for place, table in outputs]
+
+    def work(connection: Connection) -> None:
+        for place, ready in todo:
+            place.provide(connection, ready.rows)
+        for place, ready in todo:
+            place.replace_in(connection, ready)
+
+    server.bounded(work)
+
+
+def content_of_rows(table: pa.Table) -> tuple[str, int]:
+    """SHA-256 of the Arrow stream of a table, and its size in memory."""
+    import pyarrow as pa
+
+    whole = table.combine_chunks()
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, whole.schema) as stream:
+        stream.write_table(whole)
+    return hashlib.sha256(sink.getvalue()).hexdigest(), whole.nbytes

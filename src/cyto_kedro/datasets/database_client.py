@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from adbc_driver_postgresql.dbapi import Connection
 
 Result = TypeVar("Result")
+_SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"
 _TIMEOUT_S = 600.0
 _CONNECT_S = 10
 _KNOWN = {"user", "password", "host", "port", "timeout_s", "sslmode"}
@@ -48,11 +49,17 @@ class Server:
     def __repr__(self) -> str:
         return f"Server({self.uri})"
 
-    def bounded(self, work: Callable[[Connection], Result]) -> Result:
+    def bounded(
+        self, work: Callable[[Connection], Result], snapshot: bool = False
+    ) -> Result:
         """Do work in one transaction, in a bounded time.
 
         The library waits for ever for a server that has stopped answering; its thread
         is then left behind, and does not commit any more.
+
+        Args:
+            work: What to do with a connection.
+            snapshot: Let all that it reads be of one moment.
 
         Raises:
             StorageError: The server refuses, is away or does not answer.
@@ -60,9 +67,11 @@ class Server:
         done: queue.Queue[Any] = queue.Queue(1)
         given_up = threading.Event()
 
-        def run() -> None:
+        def attempt() -> None:
             try:
                 with self._connected() as connection:
+                    if snapshot:
+                        run(connection, _SNAPSHOT)
                     result = work(connection)
                     if not given_up.is_set():
                         connection.commit()
@@ -71,7 +80,7 @@ class Server:
                 done.put((None, exc))
 
         patience = float(self._credentials.get("timeout_s", _TIMEOUT_S))
-        threading.Thread(target=run, daemon=True, name="postgresql").start()
+        threading.Thread(target=attempt, daemon=True, name="postgresql").start()
         try:
             result, error = done.get(timeout=patience)
         except queue.Empty:

@@ -47,12 +47,7 @@ class _Keys:
         for name, value in attributes.items():
             if value is None:
                 continue
-            plain = value.item() if isinstance(value, np.generic) else value
-            if type(plain) not in _NAMES:
-                raise InputError(
-                    f"The {kind} attribute '{name}' is a {type(plain).__name__}",
-                    fix="network attributes are numbers, flags or text",
-                )
+            plain = plain_value(kind, name, value)
             key = self.known.setdefault(
                 (kind, str(name), type(plain)), f"d{len(self.known)}"
             )
@@ -75,11 +70,11 @@ def write_graphml(graph: nx.Graph, stream: IO[str]) -> None:
     """
     keys = _Keys()
     form = {
-        "node": _one_type(graph.nodes, "node ids"),
+        "node": one_type(graph.nodes, "node ids"),
         "multigraph": graph.is_multigraph(),
     }
     if graph.is_multigraph():
-        form["key"] = _one_type((k for _, _, k in graph.edges(keys=True)), "edge keys")
+        form["key"] = one_type((k for _, _, k in graph.edges(keys=True)), "edge keys")
     about = keys.data("graph", {**graph.graph, _FORM: json.dumps(form)})
     nodes = [
         f"<node id={quoteattr(str(node))}>{keys.data('node', attributes)}</node>\n"
@@ -133,7 +128,27 @@ def _text(value: Any) -> str:
     return escape(value) if isinstance(value, str) else repr(value)
 
 
-def _one_type(values: Iterable[Any], what: str) -> str:
+def plain_value(kind: str, name: Any, value: Any) -> bool | int | float | str:
+    """An attribute as Python's own number, flag or text.
+
+    Raises:
+        InputError: It is something else.
+    """
+    plain = value.item() if isinstance(value, np.generic) else value
+    if type(plain) not in _NAMES:
+        raise InputError(
+            f"The {kind} attribute '{name}' is a {type(plain).__name__}",
+            fix="network attributes are numbers, flags or text",
+        )
+    return plain
+
+
+def one_type(values: Iterable[Any], what: str) -> str:
+    """``int`` or ``str``: the type that all ids have; ``int`` if there are none.
+
+    Raises:
+        InputError: They have several types, or another one.
+    """
     found = {"int" if isinstance(v, int | np.integer) else type(v) for v in values}
     if found <= {"int"}:
         return "int"

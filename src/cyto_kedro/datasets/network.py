@@ -1,4 +1,4 @@
-"""Networks as GraphML or node-link JSON."""
+"""Networks as GraphML or node-link JSON, or in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ import networkx as nx
 import numpy as np
 
 from cyto_kedro.core.errors import ConfigError, InputError
+from cyto_kedro.core.uri import DATABASE, OBJECTS, Place, Uri
 from cyto_kedro.datasets.base import FileDataset
+from cyto_kedro.datasets.database_network import NetworkPlace
 from cyto_kedro.datasets.graphml import read_graphml, write_graphml
 
 _SUFFIXES = (".graphml", ".graphml.gz", ".json")
@@ -25,15 +27,17 @@ class NetworkDataset(FileDataset[nx.Graph, nx.Graph]):
     ``.graphml`` and ``.graphml.gz`` open in Cytoscape, Gephi and igraph; ``.json`` is
     NetworkX's node-link form. Ids (integers or text) and the types of attributes
     survive. An attribute that is None is left out of GraphML; in JSON, NaN is written
-    as ``NaN``, which Python reads back.
+    as ``NaN``, which Python reads back. At ``db://`` nodes and edges are rows of two
+    tables (:mod:`cyto_kedro.datasets.network_tables`).
 
     Args:
-        filepath: The file.
+        filepath: The file, an object's URI, or ``db://host/database/name?movie=...``.
         metadata: Free content for plugins.
         credentials: Access to the place of a URI.
     """
 
     data_type: str = "Network"
+    remote = (*OBJECTS, DATABASE)
 
     def __init__(
         self,
@@ -42,7 +46,8 @@ class NetworkDataset(FileDataset[nx.Graph, nx.Graph]):
         credentials: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(filepath, metadata, credentials)
-        if not self.address.name.endswith(_SUFFIXES):
+        in_database = isinstance(self.place, NetworkPlace)
+        if not in_database and not self.address.name.endswith(_SUFFIXES):
             raise ConfigError(
                 f"A network is stored as one of {', '.join(_SUFFIXES)}",
                 where=str(filepath),
@@ -50,6 +55,8 @@ class NetworkDataset(FileDataset[nx.Graph, nx.Graph]):
 
     def load(self) -> nx.Graph:
         """Read the graph."""
+        if isinstance(self.place, NetworkPlace):
+            return self.place.load()
         if self.address.suffix == ".json":
             facts = json.loads(self.text())
             return nx.node_link_graph(facts, edges="edges")
@@ -63,6 +70,9 @@ class NetworkDataset(FileDataset[nx.Graph, nx.Graph]):
             raise InputError(
                 f"Expected a graph, got {type(data).__name__}", where=self.where
             )
+        if isinstance(self.place, NetworkPlace):
+            self.place.save(data)
+            return
         if self.address.suffix == ".json":
             facts = nx.node_link_data(data, edges="edges")
             self.write(json.dumps(facts, default=_number))
@@ -74,6 +84,11 @@ class NetworkDataset(FileDataset[nx.Graph, nx.Graph]):
             # No name and no time: equal graphs give equal bytes.
             with gzip.GzipFile("", "wb", compresslevel=4, fileobj=raw, mtime=0) as file:
                 _write(data, file)
+
+    def _place(self, uri: Uri, credentials: Mapping[str, Any] | None) -> Place:
+        if uri.scheme == DATABASE:
+            return NetworkPlace(uri, credentials)
+        return super()._place(uri, credentials)
 
 
 def _write(graph: nx.Graph, stream: Any) -> None:

@@ -76,6 +76,16 @@ class ObjectPlace:
         """Delete the sidecar."""
         self.objects.delete([self.uri.path + _NOTE])
 
+    def extent(self) -> tuple[int, int]:
+        """The object and its sidecar, and their bytes."""
+        keys = (self.uri.path, self.uri.path + _NOTE)
+        found = [f for key in keys if (f := self.objects.facts(key)) is not None]
+        return len(found), sum(size for size, _ in found)
+
+    def remove(self) -> None:
+        """Delete the object, then its sidecar."""
+        self.objects.delete([self.uri.path, self.uri.path + _NOTE])
+
     def set_aside(self, label: str) -> str:
         """Copy the object to ``<stem>.<label><suffix>``."""
         kept = self.uri.with_name(f"{self.uri.stem}.{label}{self.uri.suffix}")

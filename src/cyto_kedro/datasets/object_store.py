@@ -201,17 +201,23 @@ class Objects:
             self._fs.put_file(str(source), self.full(key))
 
     def listing(self, prefix: str) -> dict[str, tuple[int, str]]:
-        """Size and ETag of the objects below a prefix, by the rest of the key."""
+        """Size and ETag of the objects below a prefix, by the rest of the key.
+
+        Without a prefix these are all objects of the bucket.
+        """
+        top = self.full(prefix).rstrip("/")
         try:
             with self.told(prefix):
-                found = self._fs.find(self.full(prefix), detail=True)
+                found = self._fs.find(top, detail=True)
         except FileNotFoundError:
             return {}
-        start = len(self.full(prefix)) + 1
         return {
-            name[start:]: (int(facts["size"]), str(facts.get("ETag", "")))
+            name.removeprefix(f"{top}/"): (
+                int(facts["size"]),
+                str(facts.get("ETag", "")),
+            )
             for name, facts in found.items()
-            if name.startswith(self.full(prefix) + "/")
+            if name.startswith(f"{top}/")
         }
 
     def facts(self, key: str) -> tuple[int, str] | None:

@@ -202,6 +202,19 @@ class ZarrPlace(ObjectPlace):
         text = json.dumps(sorted(self.current().listing().items()))
         return hashlib.sha256(text.encode()).hexdigest()
 
+    def extent(self) -> tuple[int, int]:
+        """All objects below the prefix with the sidecar, and their bytes."""
+        found = self.objects.listing(self.uri.path)
+        notes, size = super().extent()
+        return len(found) + notes, size + sum(each for each, _ in found.values())
+
+    def remove(self) -> None:
+        """Delete the marker first: what is left of a stop halfway is no store."""
+        found = self.objects.listing(self.uri.path)
+        others = [self._key(name) for name in found if name != _MARKER]
+        self.objects.delete([self._key(_MARKER), *others])
+        super().remove()
+
     def set_aside(self, label: str) -> str:
         """Copy the published store to ``<stem>.<label>.zarr``."""
         found = self.current()

@@ -18,6 +18,8 @@ from kedro.pipeline import Pipeline
 from cyto_kedro.core.errors import ConfigError, InputError, StorageError
 from cyto_kedro.core.experiment import Movie
 from cyto_kedro.core.layout import Layout
+from cyto_kedro.core.uri import Place
+from cyto_kedro.hooks.provenance import is_raw
 from cyto_kedro.provenance.environment import versions_of
 from cyto_kedro.provenance.fingerprint import (
     groups_of,
@@ -287,12 +289,12 @@ def check_outputs(pipeline: Pipeline, catalog: CatalogProtocol, layout: Layout) 
     Raises:
         StorageError: Names the catalog entries.
     """
-    wrong = sorted(
-        f"{name}: {path}"
-        for name in pipeline.all_outputs()
+    outputs = [
+        (name, path)
+        for name in sorted(pipeline.all_outputs())
         for path in output_files(catalog, name)
-        if isinstance(path, Path) and layout.is_raw(path)
-    )
+    ]
+    wrong = [f"{n}: {_shown(path)}" for n, path in outputs if is_raw(path, layout)]
     if wrong:
         raise StorageError(
             "Raw data are read-only, and these would be written there:\n"
@@ -301,6 +303,20 @@ def check_outputs(pipeline: Pipeline, catalog: CatalogProtocol, layout: Layout) 
             fix="start their paths with ${globals:scratch_root} or "
             "${globals:output_root}",
         )
+    places = [
+        (name, path.as_uri()) for name, path in outputs if isinstance(path, Place)
+    ]
+    loose = [name for name, uri in places if layout.remote.class_of(uri) is None]
+    if loose:
+        logger.warning(
+            "Below no root of `remote:` in globals.yml: %s. They count as output, and "
+            "`kedro cyto purge` and `du` do not see them",
+            ", ".join(loose),
+        )
+
+
+def _shown(path: Path | Place) -> str:
+    return str(path) if isinstance(path, Path) else path.as_uri()
 
 
 def check_disk(layout: Layout, movies: Iterable[Movie]) -> None:

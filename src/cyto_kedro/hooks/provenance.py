@@ -14,6 +14,7 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from cyto_kedro.core.errors import CytoError, StorageError
+from cyto_kedro.core.layout import Layout
 from cyto_kedro.core.tags import movie_of
 from cyto_kedro.core.uri import Place
 from cyto_kedro.hooks.metadata import RunMetadataHooks
@@ -30,6 +31,7 @@ from cyto_kedro.provenance.manifest import write_manifest
 from cyto_kedro.provenance.runs import now
 from cyto_kedro.provenance.sidecar import (
     Sidecar,
+    as_used,
     content_of,
     drop_sidecar,
     read_sidecar,
@@ -127,7 +129,12 @@ class ProvenanceHooks:
         )
 
     def account_for(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
-        """Enter into the manifest what workers of this run read and wrote."""
+        """Enter into the manifest what other processes, or runs before, made.
+
+        Args:
+            pipeline: Nodes that workers of this run did, or that were up to date.
+            catalog: Where their inputs and outputs lie.
+        """
         for node in pipeline.nodes:
             for name in (*node.inputs, *node.outputs):
                 self._note_input(catalog, name)
@@ -144,11 +151,11 @@ class ProvenanceHooks:
         """
         record = self._run.record
         for path in self._files_of(dataset_name, node):
-            local = path if isinstance(path, Path) else None
-            if local and record is not None and record.layout.is_raw(local):
+            if record is not None and is_raw(path, record.layout):
+                real = f", which is {path.resolve()}" if isinstance(path, Path) else ""
                 raise StorageError(
                     f"Nothing was written: '{dataset_name}' lies in the raw data",
-                    where=f"{local}, which is {local.resolve()}",
+                    where=f"{_uri(path) if not real else path}{real}",
                     fix="raw data are read-only: give it another path",
                 )
             set_aside_if_edited(path)
@@ -216,24 +223,33 @@ class ProvenanceHooks:
             logger.warning("No RO-Crate was written; kedro cyto crate does it: %s", exc)
 
     def _note_input(self, catalog: CatalogProtocol, name: str) -> None:
+        if self._run.record is None or self._run.record.silent:
+            return  # the driver does it, once for all workers
         dataset = catalog.get(name)
         if (sources := getattr(dataset, "source_files", None)) is not None:
-            outputs = self._run.record.layout.output_root if self._run.record else None
+            outputs = self._run.record.layout.output_root
             found = {path for path in sources() if isinstance(path, Path)}
             # Views over all movies read what this run wrote: no input of the run.
             self._sources |= {p for p in found if outputs not in p.parents}
             return
         for path in output_files(catalog, name)[:1]:
             known = _uri(path) in self._written
-            sidecar = None if known else read_sidecar(path)
-            if sidecar is not None:
-                self._written[_uri(path)] = sidecar  # reused from an earlier run
+            sidecar = None if known or not path.exists() else read_sidecar(path)
+            if sidecar is not None:  # reused from an earlier run
+                self._written[_uri(path)] = as_used(path, sidecar)
 
     def _files_of(self, dataset_name: str, node: Node) -> list[Path | Place]:
         known: Any = self._nodes.get((movie_of(node.tags), node.name))
         if known is None or hasattr(known[0].get(dataset_name), "window"):
             return []  # one window of many: accounted for when all are published
         return output_files(known[0], dataset_name)
+
+
+def is_raw(path: Path | Place, layout: Layout) -> bool:
+    """Whether an output lies in the raw data, where nothing is ever written."""
+    if isinstance(path, Path):
+        return layout.is_raw(path)
+    return layout.remote.class_of(path.as_uri()) == "raw"
 
 
 def _uri(path: Path | Place) -> str:

@@ -12,7 +12,12 @@ from cyto_kedro.core.atomic import is_leftover
 from cyto_kedro.lifecycle.scratch import LOCK
 from cyto_kedro.provenance.hashing import sha256_of
 from cyto_kedro.provenance.manifest import path_of
-from cyto_kedro.provenance.sidecar import SUFFIX, Sidecar, read_sidecar
+from cyto_kedro.provenance.sidecar import (
+    SUFFIX,
+    Sidecar,
+    read_sidecar,
+    touched_since,
+)
 
 
 @dataclass(frozen=True)
@@ -41,8 +46,8 @@ class Contents:
 
     def is_accounted_for(self, manifest: dict[str, Any]) -> bool:
         """Whether a run made or used every output as its sidecar describes it."""
-        known = {item["uri"]: item["sha256"] for item in manifest.get("outputs", [])}
-        return all(known.get(s.uri) == s.sha256 for s in self.sidecars.values())
+        known = {item["uri"]: item for item in manifest.get("outputs", [])}
+        return all(describes(known.get(s.uri), s) for s in self.sidecars.values())
 
     def by_hand(self) -> list[str]:
         """What no run made: files of others, and outputs edited since.
@@ -56,8 +61,17 @@ class Contents:
         return [
             path.relative_to(self.folder).as_posix()
             for path, sidecar in self.sidecars.items()
-            if _touched_since(path) and sha256_of(path) != sidecar.sha256
+            if touched_since(path) and sha256_of(path) != sidecar.sha256
         ]
+
+
+def describes(item: dict[str, Any] | None, sidecar: Sidecar) -> bool:
+    """Whether an output that a manifest lists is the one that a sidecar describes."""
+    if item is None:
+        return False
+    if item.get("edited"):  # listed with the hash of the edited content
+        return bool(item["fingerprint"] == sidecar.fingerprint)
+    return bool(item["sha256"] == sidecar.sha256)
 
 
 def read_contents(folder: Path) -> Contents:
@@ -99,15 +113,3 @@ def _others(
         path.relative_to(folder).as_posix() for path in files if not is_covered(path)
     ]
     return tuple(sorted(loose))
-
-
-def _touched_since(output: Path) -> bool:
-    """Whether anything of an output is newer than its sidecar."""
-    written = output.with_name(output.name + SUFFIX).stat().st_mtime_ns
-    if output.lstat().st_mtime_ns > written:
-        return True
-    return any(
-        Path(root, name).lstat().st_mtime_ns > written
-        for root, folders, names in os.walk(output)
-        for name in [*folders, *names]
-    )

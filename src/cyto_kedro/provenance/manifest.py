@@ -10,7 +10,9 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from cyto_kedro.core.atomic import write_text
+from cyto_kedro.core.layout import Layout
 from cyto_kedro.core.parallel import side_by_side
+from cyto_kedro.core.roots import StorageClass
 from cyto_kedro.provenance.environment import (
     git_diff_hash,
     git_state,
@@ -80,16 +82,22 @@ def path_of(uri: str) -> Path | None:
 
 
 def _output(item: Sidecar, record: RunRecord) -> dict[str, Any]:
-    """An output with its storage class: `output` is kept, `scratch` may be purged."""
-    path = path_of(item.uri)
-    # A benchmark writes beside its own run folder, below the same root.
-    kept = path is None or path.is_relative_to(record.layout.output_root.absolute())
     facts = {
         "role": "output",
-        "class": "output" if kept else "scratch",
+        "class": storage_class(item.uri, record.layout),
         "reused": item.run_id != record.run_id,
     }
     return facts | asdict(item)
+
+
+def storage_class(uri: str, layout: Layout) -> StorageClass:
+    """`output` is kept, `scratch` may be purged; what lies below no root is kept."""
+    path = path_of(uri)
+    if path is None:
+        return layout.remote.class_of(uri) or "output"
+    # A benchmark writes beside its own run folder, below the same root.
+    kept = path.is_relative_to(layout.output_root.absolute())
+    return "output" if kept else "scratch"
 
 
 def _containers(noted: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import asdict, dataclass, field
+import os
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ class Sidecar:
 
     ``fingerprint`` identifies inputs, parameters and code; ``sha256`` the content (for
     a Zarr store a tree hash). A content that no longer matches was edited by hand. Of
-    what lies remotely ``state`` tells that without reading it.
+    what lies remotely ``state`` tells that without reading it. In a manifest ``edited``
+    says that a run used it so: ``sha256`` is then what the run read.
     """
 
     uri: str
@@ -41,6 +43,7 @@ class Sidecar:
     fingerprint: str
     also: dict[str, str] = field(default_factory=dict)
     state: str | None = None
+    edited: bool = False
 
 
 def sidecar_path(output: Path) -> Path:
@@ -90,6 +93,29 @@ def is_untouched(output: Path | Place, sidecar: Sidecar) -> bool:
     if isinstance(output, Path):
         return sha256_of(output) == sidecar.sha256
     return output.state() == sidecar.state
+
+
+def touched_since(output: Path) -> bool:
+    """Whether anything of an output on a disk is newer than its sidecar.
+
+    What a copy with its old times is put in place by counts as new: its inode changed.
+    """
+    written = sidecar_path(output).stat().st_mtime_ns
+    found = [output]
+    for root, folders, names in os.walk(output):
+        found += [Path(root, name) for name in (*folders, *names)]
+    facts = (path.lstat() for path in found)
+    return any(max(one.st_mtime_ns, one.st_ctime_ns) > written for one in facts)
+
+
+def as_used(output: Path | Place, sidecar: Sidecar) -> Sidecar:
+    """The sidecar of an output that a run takes as it lies there, perhaps edited."""
+    if isinstance(output, Path) and not touched_since(output):
+        return sidecar
+    if is_untouched(output, sidecar):
+        return sidecar
+    digest, size = content_of(output)
+    return replace(sidecar, sha256=digest, size_bytes=size, edited=True)
 
 
 def set_aside_if_edited(output: Path | Place) -> str | None:

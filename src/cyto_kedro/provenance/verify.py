@@ -1,4 +1,7 @@
-"""Are the files of a run still what its manifest says? Everything is hashed again."""
+"""Are the files of a run still what its manifest says? Everything is hashed again.
+
+Outputs that lie elsewhere are read whole and hashed as they were when they were saved.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from cyto_kedro.core.errors import CytoError, InputError
 from cyto_kedro.core.parallel import side_by_side
+from cyto_kedro.core.uri import Opener, Place
 from cyto_kedro.provenance.hashing import sha256_of
 from cyto_kedro.provenance.manifest import MANIFEST, path_of, read_manifest
 from cyto_kedro.provenance.seal import read_seal
@@ -41,13 +46,14 @@ class Finding:
     """One file of a run, and what became of it.
 
     ``purged`` and ``superseded`` happen to scratch in the normal course of things;
-    ``unseen`` means that nothing can be said: an input that is not mounted here, or an
-    address that is not a local file.
+    ``unseen`` means that nothing can be said: an input that is not mounted here, or a
+    service that does not answer; ``why`` says more.
     """
 
     part: Part
     path: str
     state: State
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -99,6 +105,7 @@ class Verification:
                 lines.append(f"  {part}: {told}")
         lines += [
             f"  {finding.path}: {_MEANING[finding.state]}"
+            + (f": {finding.why}" if finding.why else "")
             for finding in self.findings
             if finding.state in (*_CHANGES, "unseen")
         ]
@@ -109,7 +116,10 @@ class Verification:
 
 
 def verify_run(
-    folder: Path, run_id: str, parts: Iterable[Part] = PARTS
+    folder: Path,
+    run_id: str,
+    parts: Iterable[Part] = PARTS,
+    opener: Opener | None = None,
 ) -> Verification:
     """Hash the files of a run again and compare with its manifest and its seal.
 
@@ -119,6 +129,7 @@ def verify_run(
         folder: The run folder, or a copy of it.
         run_id: Its run.
         parts: What to look at; images and masks (``scratch``) take the longest.
+        opener: Opens outputs that lie elsewhere; without it they are unseen.
 
     Raises:
         StorageError: The seal cannot be read.
@@ -128,11 +139,7 @@ def verify_run(
     if manifest is None:
         return Verification(run_id, (), manifest=False)
     files = [item for item in _files(manifest, folder) if item.part in wanted]
-    states = side_by_side(lambda item: item.state(), files)
-    findings = [
-        Finding(item.part, str(item.path or item.uri), state)
-        for item, state in zip(files, states, strict=True)
-    ]
+    findings = side_by_side(lambda item: item.finding(opener), files)
     if "seal" in wanted and (found := read_seal(folder)) is not None:
         different = found.differences(folder)
         findings += [
@@ -144,35 +151,57 @@ def verify_run(
 
 @dataclass(frozen=True)
 class _File:
-    """A file or folder that the manifest accounts for."""
+    """A file, folder or remote output that the manifest accounts for."""
 
     part: Part
     uri: str
     path: Path | None
     sha256: str
     run_id: str | None = None
+    data_type: str = "Arbitrary"
 
-    def state(self) -> State:
-        if self.path is None:
-            return "unseen"
+    def finding(self, opener: Opener | None) -> Finding:
+        """What became of it."""
         try:
-            if not self.path.exists():
-                return self._absent()
-            if sha256_of(self.path) == self.sha256:
-                return "same"
-        except OSError:
+            return self._told(self._state(opener))
+        except OSError as exc:
+            return self._told("unseen", exc.strerror or str(exc))
+        except CytoError as exc:
+            return self._told("unseen", exc.what)
+
+    def _told(self, state: State, why: str = "") -> Finding:
+        return Finding(self.part, str(self.path or self.uri), state, why)
+
+    def _state(self, opener: Opener | None) -> State:
+        if self.path is not None:
+            output: Path | Place = self.path
+        elif opener is None:
             return "unseen"
-        return "superseded" if self._is_of_another_run() else "changed"
+        else:
+            output = opener(self.uri, self.data_type)
+        if not output.exists():
+            return self._absent()
+        try:
+            digest = (
+                sha256_of(output) if isinstance(output, Path) else output.content()[0]
+            )
+        except InputError:  # rows or objects of it are gone
+            digest = None
+        except FileNotFoundError:  # since it was looked for
+            return self._absent()
+        if digest == self.sha256:
+            return "same"
+        return "superseded" if self._is_of_another_run(output) else "changed"
 
     def _absent(self) -> State:
         if self.part == "scratch":
             return "purged"
         return "unseen" if self.part in ("inputs", "containers") else "missing"
 
-    def _is_of_another_run(self) -> bool:
-        if self.part != "scratch" or self.path is None:
+    def _is_of_another_run(self, output: Path | Place) -> bool:
+        if self.part != "scratch":
             return False
-        sidecar = read_sidecar(self.path)
+        sidecar = read_sidecar(output)
         return sidecar is not None and sidecar.run_id != self.run_id
 
 
@@ -194,5 +223,9 @@ def _files(manifest: dict[str, Any], folder: Path) -> Iterator[_File]:
                 yield _File(part, uri, located(uri), item["sha256"])
     for item in manifest.get("outputs", []):
         kind: Part = "scratch" if item["class"] == "scratch" else "outputs"
-        for uri, digest in {item["uri"]: item["sha256"], **item["also"]}.items():
-            yield _File(kind, uri, located(uri), digest, item["run_id"])
+        run, data_type = item["run_id"], item["data_type"]
+        yield _File(
+            kind, item["uri"], located(item["uri"]), item["sha256"], run, data_type
+        )
+        for uri, digest in item["also"].items():
+            yield _File(kind, uri, located(uri), digest, run)

@@ -33,6 +33,7 @@ class MovieRunner(AbstractRunner):
         catalog_for: Gives the catalog of one movie, or of the experiment for None.
         stale: Gives the names of the nodes whose outputs are missing or outdated.
         record: Told what happened.
+        account_for: Told which nodes were up to date, with their catalog.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class MovieRunner(AbstractRunner):
         catalog_for: Callable[[Movie | None], CatalogProtocol],
         stale: Callable[[Pipeline, CatalogProtocol], set[str]],
         record: MovieRecord,
+        account_for: Callable[[Pipeline, CatalogProtocol], None] | None = None,
     ) -> None:
         if isinstance(inner, ParallelRunner):
             raise ConfigError(
@@ -52,6 +54,7 @@ class MovieRunner(AbstractRunner):
         super().__init__(is_async=inner._is_async)
         self._inner, self._movies, self._catalog_for = inner, movies, catalog_for
         self._stale, self._record = stale, record
+        self._account_for = account_for
 
     def run(
         self,
@@ -113,6 +116,10 @@ class MovieRunner(AbstractRunner):
                 "%d of %d nodes are up to date", len(fresh), len(pipeline.nodes)
             )
             self._record.skipped(movie.id, fresh)
+            if self._account_for is not None:
+                kept = [n for n in pipeline.nodes if n.name not in names]
+                tags = movie_tag(movie.id)
+                self._account_for(Pipeline(kept, tags=tags), catalog)
             pipeline = Pipeline([n for n in pipeline.nodes if n.name in names])
         tagged = Pipeline(pipeline.nodes, tags=movie_tag(movie.id))
         self._inner.run(tagged, catalog, hook_manager, run_id)
