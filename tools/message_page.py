@@ -53,6 +53,10 @@ def messages_page() -> str:
     return "\n".join(text)
 
 
+#: Functions that say what there is.
+SAID_BY = {"choose": f"did you mean '{VARIES}'? there are: {VARIES}"}
+
+
 def _messages(tree: ast.Module) -> Iterator[tuple[str, str]]:
     """First line and advice of each error that is made with a literal message."""
     for node in ast.walk(tree):
@@ -79,6 +83,8 @@ def _literal(node: ast.expr) -> str:
     if isinstance(node, ast.IfExp):
         one, other = _literal(node.body), _literal(node.orelse)
         return VARIES if VARIES in (one, other) else f"{one} / {other}"
+    if isinstance(node, ast.Call):
+        return SAID_BY.get(getattr(node.func, "id", ""), VARIES)
     return VARIES
 
 

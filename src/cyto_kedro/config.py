@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from cyto_kedro.core.errors import ConfigError
 from cyto_kedro.core.experiment import Experiment, Movie, read_experiment
 from cyto_kedro.core.layout import Layout
+from cyto_kedro.core.nearest import choose
 from cyto_kedro.core.scope import BENCHMARK_WORKFLOW, Scope, latest_complete_run
 
 # Kedro 1.7 calls a function that OmegaConf renamed: nothing a user can act on.
@@ -65,6 +66,7 @@ class CytoConfigLoader(OmegaConfigLoader):
 
     def __init__(self, conf_source: str | Path, *args: Any, **kwargs: Any) -> None:
         super().__init__(conf_source, *args, **kwargs)
+        self._check_env()
         self._raw_catalog: dict[str, Any] | None = None
         self._experiment: Experiment | None = None
         self.layout = self._read_layout()
@@ -119,6 +121,19 @@ class CytoConfigLoader(OmegaConfigLoader):
         if isinstance(value, dict):
             return {key: self._with_layout(item) for key, item in value.items()}
         return value
+
+    def _check_env(self) -> None:
+        """Kedro takes an environment without a folder for an empty one."""
+        wanted = self.env or self.default_run_env
+        known = environments(self.conf_source)
+        if known and wanted not in known:
+            folder = Path(self.conf_source) / wanted
+            own = wanted == self.default_run_env
+            raise ConfigError(
+                f"There is no environment '{wanted}'",
+                where=str(self.conf_source),
+                fix=f"mkdir {folder}" if own else choose(wanted, known),
+            )
 
     def _read_layout(self) -> Layout:
         values = dict(self._globals)
@@ -182,6 +197,14 @@ class CytoConfigLoader(OmegaConfigLoader):
             )
         except MissingConfigException:
             return {}
+
+
+def environments(conf_source: str | Path) -> list[str]:
+    """Names of the environments below ``conf``; none if it is packed or remote."""
+    folder = Path(conf_source)
+    if not folder.is_dir():
+        return []
+    return sorted(p.name for p in folder.iterdir() if p.is_dir() and p.name[0] != ".")
 
 
 def active_loader() -> CytoConfigLoader:

@@ -19,7 +19,7 @@ from cyto_kedro.core.errors import ConfigError, InputError
 from cyto_kedro.core.scope import latest_complete_run, run_folder
 from cyto_kedro.provenance.hashing import sha256_of
 from cyto_kedro.provenance.manifest import MANIFEST, path_of, read_manifest
-from cyto_kedro.provenance.runs import find_run
+from cyto_kedro.provenance.run_ids import find_run
 from cyto_kedro.provenance.sidecar import read_sidecar
 
 # How the catalog names the copy of one movie.

@@ -33,6 +33,11 @@ AGGREGATES = {
 }
 
 
+def pipeline_names() -> tuple[str, ...]:
+    """Names of all pipelines, whatever the layout."""
+    return (*CATEGORIES, *AGGREGATES, BENCHMARK, MAIN_WORKFLOW)
+
+
 def register_pipelines() -> dict[str, Pipeline]:
     """All pipelines by name.
 

@@ -8,7 +8,7 @@ import signal
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -28,14 +28,17 @@ from cyto_kedro.config import (
 )
 from cyto_kedro.core.experiment import Movie
 from cyto_kedro.core.layout import Layout
+from cyto_kedro.core.locks import locked
 from cyto_kedro.core.scope import Scope
 from cyto_kedro.hooks import PreflightHooks, ProvenanceHooks, RunMetadataHooks
 from cyto_kedro.provenance.reuse import stale_nodes
-from cyto_kedro.provenance.runs import RunRecord, find_run, reserve_run
+from cyto_kedro.provenance.run_ids import find_run
+from cyto_kedro.provenance.runs import DRIVER_LOCK, RunRecord, reserve_run
 from cyto_kedro.runners.experiment import ExperimentRunner, RunContext
 from cyto_kedro.runners.launch import LauncherDataset
 from cyto_kedro.runners.movies import MovieRunner
 from cyto_kedro.runners.sites import launcher_of
+from cyto_kedro.wanted import check_wanted
 
 _logger = logging.getLogger(__name__)
 
@@ -97,6 +100,8 @@ class CytoSession(KedroSession):
         **options: Any,
     ) -> dict[str, Any]:
         layout = _checked(self._get_config_loader()).layout
+        if many is None or not many.joins_run:
+            check_wanted(names, {"tags": tags, **options})
         workflow = workflow_name(names)
         run_id = _run_id(many, layout, workflow)
         self.session_id = run_id
@@ -110,7 +115,14 @@ class CytoSession(KedroSession):
             record.shared = True
             record.silent = many.joins_run is not None or many.dry_run
         self._announce(record)
-        with _termination_is_an_interrupt(), self._manifest(), record.closing():
+        # Runners of many workers hold it themselves, in the driver alone.
+        driver = locked(record.folder / DRIVER_LOCK) if many is None else nullcontext()
+        with (
+            _termination_is_an_interrupt(),
+            self._manifest(),
+            record.closing(),
+            driver,
+        ):
             if many is not None and many.joins_run:
                 self._leave_to_the_driver()
             else:

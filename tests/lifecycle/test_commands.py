@@ -72,6 +72,40 @@ def test_promote_and_du_from_the_command_line(run, tmp_path):
     assert "No logs" in call(housekeeping.rotate, "--yes").output
 
 
+def test_what_a_script_asks_for_comes_as_json(run, tmp_path):
+    words = ("--json", "--archive", str(tmp_path / "archive"))
+    (sealed,) = json.loads(call(lifecycle.promote, *words).stdout)
+    assert sealed["folder"] == str(run.folder)
+    assert (tmp_path / "archive" / "main" / run.folder.name).is_dir()
+    assert sealed["archived"] == str(tmp_path / "archive" / "main" / run.folder.name)
+    assert call(housekeeping.rotate, "--json").exit_code == 2  # it could not ask
+
+    source = tmp_path / "microscope"
+    (source / "B1").mkdir(parents=True)
+    (source / "B1" / "cancer_0.tif").write_bytes(b"0")
+    done = call(lifecycle.ingest, str(source), "--dataset", "plate9", "--json")
+    placed = json.loads(done.stdout)
+    assert placed["snapshot"]["files"] == 1
+    assert placed["sheet"]["movies"] == 1
+
+
+def test_rotate_tells_a_script_which_logs_went(run):
+    for number in range(2):
+        made = MadeRun(run.layout, f"2026010{number + 1}T000000Z", "benchmark/master")
+        log = made.make().folder / "log"
+        log.mkdir()
+        (log / "worker.log").write_text("old")
+    planned = call(housekeeping.rotate, "--keep", "1", "--json", "--dry-run")
+    assert not json.loads(planned.stdout)["deleted"]
+    done = json.loads(
+        call(housekeeping.rotate, "--keep", "1", "--json", "--yes").stdout
+    )
+    assert done["deleted"]
+    assert [log["run"] for log in done["logs"]] == ["20260101T000000Z"]
+    left = run.layout.output_root.glob("benchmark/master/*/log/worker.log")
+    assert [path.parents[1].name for path in left] == ["run_20260102T000000Z"]
+
+
 def test_ingest_places_a_dataset_and_says_what_to_write_where(run, tmp_path):
     source = tmp_path / "microscope"
     (source / "B1").mkdir(parents=True)

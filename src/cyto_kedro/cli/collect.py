@@ -16,7 +16,8 @@ from cyto_kedro.core.layout import Layout
 from cyto_kedro.core.scope import BENCHMARK_WORKFLOW, run_folder
 from cyto_kedro.datasets.references import ReferencesDataset
 from cyto_kedro.methods.scaling import Rules, judge, scaling_of, timed_trials
-from cyto_kedro.provenance.runs import METADATA, find_run
+from cyto_kedro.provenance.run_ids import find_run
+from cyto_kedro.provenance.runs import METADATA
 from cyto_kedro.provenance.seal import is_sealed
 
 REPORT = "acceptance_report.json"
@@ -66,15 +67,11 @@ def references_of(context: KedroContext) -> Path:
     return dataset.folder
 
 
-def write_report(layout: Layout, report: dict[str, Any]) -> str:
-    """Put the new verdict beside the run's own, unless the run is sealed.
-
-    Returns:
-        Where it is.
-    """
+def write_report(layout: Layout, report: dict[str, Any]) -> str | None:
+    """Put the new verdict beside the run's own; None, not written: it is sealed."""
     folder = run_folder(layout.output_root, BENCHMARK_WORKFLOW, report["run_id"])
     if is_sealed(folder):
-        return f"not written: run {report['run_id']} is sealed"
+        return None
     path = folder / "acceptance_report.rejudged.json"
     write_text(path, json.dumps(report, indent=2) + "\n")
     return str(path)

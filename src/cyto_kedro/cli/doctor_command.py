@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from kedro.framework.startup import ProjectMetadata
 
-from cyto_kedro.cli.lifecycle import env_option, json_option
+from cyto_kedro.cli.options import env_option, json_option
 
 
 @click.command()

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from kedro.framework.startup import ProjectMetadata
 
-_env_option = click.option("--env", "-e", default=None, help="Kedro environment.")
+from cyto_kedro.cli.options import env_option, movie_option, run_argument
 
 
 @click.group(name="events")
@@ -16,8 +16,8 @@ def events_group() -> None:
 
 
 @events_group.command(name="export")
-@click.argument("run_id", default="last")
-@click.option("--movie", default=None, help="One movie; all of the run by default.")
+@run_argument
+@movie_option
 @click.option(
     "--controls",
     type=click.FloatRange(0, 10),
@@ -46,7 +46,7 @@ def events_group() -> None:
     default=None,
     help="Folder; <run>/events by default.",
 )
-@_env_option
+@env_option
 @click.pass_obj
 def export_events_command(
     metadata: ProjectMetadata,
@@ -69,7 +69,7 @@ def export_events_command(
 
 @events_group.command(name="import")
 @click.argument("sheet", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@_env_option
+@env_option
 @click.pass_obj
 def import_events_command(
     metadata: ProjectMetadata, sheet: Path, env: str | None

@@ -7,14 +7,16 @@ from pathlib import Path
 import click
 from kedro.framework.startup import ProjectMetadata
 
+from cyto_kedro.cli.options import env_option, movie_option, run_argument
+
 _FORMATS = ("napari", "ome-zarr", "trackmate", "geff", "prism")
 
 
 @click.command(name="export")
-@click.argument("run_id", default="last")
+@run_argument
 @click.option("--to", type=click.Choice(_FORMATS), required=True, help="Program.")
-@click.option("--movie", default=None, help="One movie; all of the run by default.")
-@click.option("--env", "-e", default=None, help="Kedro environment.")
+@movie_option
+@env_option
 @click.option(
     "--output",
     "-o",

@@ -16,6 +16,7 @@ from cyto_kedro.cli.runs import Run, find
 from cyto_kedro.config import CytoConfigLoader
 from cyto_kedro.core.errors import ConfigError, InputError
 from cyto_kedro.core.layout import Layout
+from cyto_kedro.core.nearest import choose
 from cyto_kedro.core.scope import Scope
 from cyto_kedro.core.uri import Place
 from cyto_kedro.provenance.fingerprint import output_files
@@ -80,7 +81,7 @@ class FinishedRun:
             raise ConfigError(
                 f"The run has no finished movie '{only}'",
                 where=str(self.folder),
-                fix=f"choose one of: {', '.join(done) or 'none'}",
+                fix=choose(only, done),
             )
         return [only]
 

@@ -10,7 +10,7 @@ SECTIONS = {
     "While it runs, and if it failed": ("status", "logs", "cancel", "resume", "prune"),
     "With its results": ("events", "export", "verify", "crate", "collect"),
     "Room on the disks": ("promote", "purge", "rotate", "du"),
-    "Moving in from pyCyto": ("run-yaml", "import-yaml"),
+    "Moving in from pyCyto": ("run-yaml", "import-yaml", "import-toml"),
 }
 _OTHER = "Further"
 # A line of help is wrapped, not cut.

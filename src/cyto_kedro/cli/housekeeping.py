@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import click
 from kedro.framework.startup import ProjectMetadata
 
 from cyto_kedro.cli import lifecycle
-from cyto_kedro.cli.lifecycle import env_option, json_option
+from cyto_kedro.cli.options import (
+    complete_movie,
+    complete_run,
+    env_option,
+    json_option,
+)
 from cyto_kedro.core.errors import CytoError
 
 
@@ -18,10 +24,22 @@ from cyto_kedro.core.errors import CytoError
 @env_option
 @json_option
 @click.option("--dataset", default=None, help="Only of this dataset.")
-@click.option("--movie", default=None, help="Only of this movie.")
+@click.option(
+    "--movie", default=None, help="Only of this movie.", shell_complete=complete_movie
+)
 @click.option("--workflow", default=None, help="Only of this workflow.")
-@click.option("--run", default=None, metavar="RUN_ID", help="Only of this run.")
-@click.option("--jobs", type=int, default=None, metavar="N", help="Benchmark trials.")
+@click.option(
+    "--run-id",
+    "--run",
+    "run",
+    default=None,
+    metavar="RUN_ID",
+    help="Only of this run.",
+    shell_complete=complete_run,
+)
+@click.option(
+    "--jobs", type=int, default=None, metavar="N", help="Only trials with N jobs."
+)
 @click.option("--older-than", default=None, metavar="30d", help="36h, 30d or 4w.")
 @click.option("--edits", is_flag=True, help="Also what was edited or added by hand.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
@@ -49,8 +67,7 @@ def purge(
     from cyto_kedro.lifecycle.candidates import Wanted, age_of
     from cyto_kedro.lifecycle.purge import Purge
 
-    if as_json and not (yes or dry_run):
-        raise click.UsageError("--json needs --yes or --dry-run: it cannot ask")
+    _must_not_ask(as_json, yes or dry_run)
     age = age_of(older_than) if older_than else None
     worker = Purge(lifecycle.layout_of(ctx.obj, env), edits)
     plan = worker.plan(Wanted(dataset, movie, workflow, run, jobs, age))
@@ -69,6 +86,11 @@ def purge(
     ctx.exit(1 if failed else 0)
 
 
+def _must_not_ask(as_json: bool, answered: bool) -> None:
+    if as_json and not answered:
+        raise click.UsageError("--json needs --yes or --dry-run: it cannot ask")
+
+
 def _each(todo: list[Any], delete: Callable[[Any], None]) -> list[str]:
     """Delete one by one; names of those that could not be deleted."""
     failed = []
@@ -83,6 +105,7 @@ def _each(todo: list[Any], delete: Callable[[Any], None]) -> list[str]:
 
 @click.command()
 @env_option
+@json_option
 @click.option(
     "--keep",
     type=click.IntRange(min=0),
@@ -94,14 +117,26 @@ def _each(todo: list[Any], delete: Callable[[Any], None]) -> list[str]:
 @click.option("--dry-run", is_flag=True, help="Show only.")
 @click.pass_obj
 def rotate(
-    metadata: ProjectMetadata, env: str | None, keep: int, yes: bool, dry_run: bool
+    metadata: ProjectMetadata,
+    env: str | None,
+    as_json: bool,
+    keep: int,
+    yes: bool,
+    dry_run: bool,
 ) -> None:
     """Delete logs of old benchmark runs; tables and verdicts stay."""
     from cyto_kedro.cli.tables import size_text
     from cyto_kedro.lifecycle.rotate import delete, old_logs
 
+    _must_not_ask(as_json, yes or dry_run)
     layout = lifecycle.layout_of(metadata, env)
     todo = old_logs(layout, keep)
+    if as_json:
+        for log in todo if not dry_run else ():
+            delete(layout, log)
+        entries = [asdict(log) for log in todo]
+        click.echo(json.dumps({"logs": entries, "deleted": not dry_run}, indent=1))
+        return
     for log in todo:
         told = f"{log.files} files, {size_text(log.size_bytes)}"
         click.echo(f"{'/'.join(log.parts)}: {told}")

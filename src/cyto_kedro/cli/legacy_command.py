@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 from kedro.framework.startup import ProjectMetadata
+
+from cyto_kedro.cli.options import json_option
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 _SHARED = (
@@ -129,12 +133,14 @@ def told(ran: Any) -> None:
 @click.option("--env-name", default=None, help="Name; that of the file by default.")
 @shared_options
 @click.option("--force", is_flag=True, help="Overwrite what came from this file.")
+@json_option
 @click.pass_obj
 def import_yaml(
     metadata: ProjectMetadata,
     pipeline: Path,
     env_name: str | None,
     force: bool,
+    as_json: bool,
     **values: Any,
 ) -> None:
     """Translate pyCyto's PIPELINE file into an environment of conf/."""
@@ -142,6 +148,15 @@ def import_yaml(
 
     wanted = wanted_of(pipeline, values)
     folder, translation = import_yaml(metadata, wanted, env_name, force)
+    if as_json:
+        facts = {
+            "env": folder.name,
+            "folder": str(folder),
+            "pipelines": list(translation.pipelines),
+            "keys": [asdict(row) for row in translation.report.rows],
+        }
+        click.echo(json.dumps(facts, indent=1))
+        return
     for kind in ("changed", "refused"):
         for row in translation.report.of(kind):
             click.echo(f"  {kind}: {row.key}: {row.note}")

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 from kedro.framework.startup import ProjectMetadata
 
+from cyto_kedro.cli.options import env_option, json_option, run_argument
 from cyto_kedro.core.errors import CytoError
 from cyto_kedro.core.layout import Layout
 
-run_argument = click.argument("run_id", default="last")
-env_option = click.option("--env", "-e", default=None, help="Kedro environment.")
-json_option = click.option("--json", "as_json", is_flag=True, help="For scripts.")
+if TYPE_CHECKING:
+    from cyto_kedro.lifecycle.promote import Promotion
 
 
 def layout_of(metadata: ProjectMetadata, env: str | None) -> Layout:
@@ -30,9 +32,15 @@ def layout_of(metadata: ProjectMetadata, env: str | None) -> Layout:
 @click.option("--link", "mode", flag_value="link", help="One link per file.")
 @click.option("--move", "mode", flag_value="move", help="Take the files over.")
 @env_option
+@json_option
 @click.pass_obj
 def ingest(
-    metadata: ProjectMetadata, source: Path, dataset: str, mode: str, env: str | None
+    metadata: ProjectMetadata,
+    source: Path,
+    dataset: str,
+    mode: str,
+    env: str | None,
+    as_json: bool,
 ) -> None:
     """Place SOURCE below the raw root: hashed, whole, read-only, with a sheet."""
     from cyto_kedro.lifecycle.ingest import ingest as place
@@ -40,6 +48,11 @@ def ingest(
 
     layout = layout_of(metadata, env)
     done = place(source, dataset, layout.data_root, mode)  # type: ignore[arg-type]
+    if as_json:
+        report = sheet_of(layout, dataset)
+        facts = {"snapshot": asdict(done), "sheet": asdict(report)}
+        click.echo(json.dumps(facts, indent=1, default=str))
+        return
     told = "was there already, unchanged" if done.already else "placed"
     click.echo(f"{done.folder}: {done.files} files {told}; hashes: {done.hashes}")
     report = sheet_of(layout, dataset)
@@ -129,11 +142,13 @@ def crate(
 @click.option(
     "--table-limit-mib", default=2048.0, show_default=True, help="Largest table."
 )
+@json_option
 @click.pass_obj
 def promote(
     metadata: ProjectMetadata,
     run_id: str,
     env: str | None,
+    as_json: bool,
     archive: Path | None,
     limit_mib: float,
     table_limit_mib: float,
@@ -146,12 +161,25 @@ def promote(
     layout = layout_of(metadata, env)
     run = find(layout, run_id)
     limits = Limits(limit_mib, table_limit_mib)
-    for done in seal_run(run.folder, run.id, layout.output_root, archive, limits):
+    sealed_runs = seal_run(run.folder, run.id, layout.output_root, archive, limits)
+    if as_json:
+        click.echo(json.dumps([_promoted(done) for done in sealed_runs], indent=1))
+        return
+    for done in sealed_runs:
         sealed = done.seal
         told = f"{len(sealed.files)} files, sealed {sealed.sealed_at}"
         click.echo(f"{done.folder}: {told}")
         if done.archived is not None:
             click.echo(f"archived: {done.archived}")
+
+
+def _promoted(done: Promotion) -> dict[str, Any]:
+    return {
+        "folder": str(done.folder),
+        "files": len(done.seal.files),
+        "sealed_at": done.seal.sealed_at,
+        "archived": None if done.archived is None else str(done.archived),
+    }
 
 
 COMMANDS = (ingest, verify, crate, promote)

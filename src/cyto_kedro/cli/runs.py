@@ -1,4 +1,4 @@
-"""`kedro cyto status | logs | cancel | resume | prune`: runs, from a shell."""
+"""`kedro cyto logs | cancel | resume | prune`: runs, from a shell."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import shutil
 import subprocess
 import sys
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +14,13 @@ from cyto_kedro.core.errors import ConfigError
 from cyto_kedro.core.layout import Layout
 from cyto_kedro.core.locks import is_locked, locked
 from cyto_kedro.core.scope import BENCHMARK_WORKFLOW
-from cyto_kedro.provenance.runs import METADATA, run_ids
+from cyto_kedro.provenance.run_ids import chosen_run, run_ids
+from cyto_kedro.provenance.runs import METADATA
 from cyto_kedro.provenance.seal import is_sealed, refuse_if_sealed
 from cyto_kedro.runners.journal import Journal
 from cyto_kedro.runners.local import tail
-from cyto_kedro.runners.units import Spec
 
-LAST = "last"
+LOG = "log"
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,21 @@ class Run:
     @property
     def journal(self) -> Journal:
         """The journal of its jobs."""
-        return Journal(self.folder / "log")
+        return Journal(self.folder / LOG)
+
+    @property
+    def journals(self) -> list[Journal]:
+        """All its journals: of a benchmark also those of its trials."""
+        found = [self.journal]
+        if self.folder.parent.name == Path(BENCHMARK_WORKFLOW).name:
+            stages = self.folder.parents[1]
+            trials = sorted(stages.glob(f"*/{self.folder.name}/{LOG}/*"))
+            found += [Journal(folder) for folder in trials if folder.is_dir()]
+        return found
+
+    def jobs(self) -> list[str]:
+        """Ids of the SLURM jobs that it submitted."""
+        return [job for journal in self.journals for job in journal.jobs()]
 
     def metadata(self) -> dict[str, Any]:
         """`run_metadata.json`; empty if there is none."""
@@ -56,115 +69,69 @@ def find(layout: Layout, wanted: str) -> Run:
     """A run of any workflow by its id, or the newest one.
 
     Raises:
-        ConfigError: There is no such run; names the newest ones.
+        ConfigError: There is no such run; names the nearest and the newest ones.
     """
+    found = all_runs(layout)
+    return Run(found[chosen_run(wanted, sorted(found), layout.output_root)])
+
+
+def all_runs(layout: Layout) -> dict[str, Path]:
+    """Run folders of all workflows by run id."""
     root = layout.output_root
     workflows = sorted(p for p in root.glob("*") if p.is_dir())
     workflows += [root / BENCHMARK_WORKFLOW]
-    found = {
+    return {
         run: workflow / f"run_{run}"
         for workflow in workflows
         for run in run_ids(root, str(workflow.relative_to(root)))
     }
-    chosen = max(found, default=None) if wanted == LAST else wanted
-    if chosen is None or chosen not in found:
-        newest = ", ".join(sorted(found)[-5:]) or "none"
-        raise ConfigError(
-            f"There is no run '{wanted}'",
-            where=str(layout.output_root),
-            fix=f"the newest runs: {newest}",
-        )
-    return Run(found[chosen])
-
-
-def status(run: Run) -> dict[str, Any]:
-    """How far a run is: its record, its units by stage, its jobs in the queue."""
-    record, journal = run.metadata(), run.journal
-    total: Counter[str] = Counter()
-    stage_of: dict[str, str] = {}
-    for path in sorted(journal.specs.glob("*.json")):
-        for task in Spec.read(path).tasks:
-            for unit in task:
-                if unit.id not in stage_of:
-                    total[unit.stage] += 1
-                stage_of[unit.id] = unit.stage
-    done: Counter[str] = Counter()
-    failed: list[dict[str, str]] = []
-    for path in sorted(journal.results.glob("*.json")):
-        result = json.loads(path.read_text("utf-8"))
-        stage = stage_of.get(result["unit"], result["unit"].split(".")[0])
-        done[stage] += result["status"] == "done"
-        if result["status"] != "done":
-            failed.append({"unit": result["unit"], "error": str(result["error"])})
-    return {
-        "run_id": run.id,
-        "pipeline": record.get("pipeline"),
-        "status": record.get("status"),
-        "driver": "alive" if run.is_driven() else "gone",
-        "folder": str(run.folder),
-        "movies": {m["movie"]: m["status"] for m in record.get("movies", [])},
-        "stages": {
-            name: {"done": done[name], "of": max(count, done[name])}
-            for name, count in (total or done).items()
-        },
-        "failed": failed,
-        "jobs": _queue(journal),
-    }
-
-
-def _queue(journal: Journal) -> dict[str, int]:
-    """Tasks of the run in SLURM by state; empty where there is nothing to ask."""
-    from cyto_kedro.runners.slurm.cluster import Cluster
-
-    jobs, cluster = journal.jobs(), Cluster()
-    if not jobs or not cluster.available():
-        return {}
-    return dict(Counter(state.state for state in cluster.states(jobs).values()))
-
-
-def as_text(facts: dict[str, Any]) -> str:
-    """The status for a terminal."""
-    lines = [
-        f"run {facts['run_id']} of '{facts['pipeline']}': {facts['status']}, "
-        f"driver {facts['driver']}",
-        f"  {facts['folder']}",
-    ]
-    movies = Counter(facts["movies"].values())
-    if movies:
-        counted = ", ".join(f"{n} {name}" for name, n in sorted(movies.items()))
-        lines.append(f"  movies: {counted}")
-    for name, count in facts["stages"].items():
-        lines.append(f"  {name:<40} {count['done']:>5} of {count['of']}")
-    if facts["jobs"]:
-        states = ", ".join(f"{n} {s.lower()}" for s, n in sorted(facts["jobs"].items()))
-        lines.append(f"  SLURM tasks: {states}")
-    for item in facts["failed"]:
-        lines.append(f"  failed: {item['unit']}: {item['error'].splitlines()[0]}")
-    return "\n".join(lines)
 
 
 def logs(run: Run, wanted: str | None, lines: int) -> str:
-    """Names of the logs of a run, or the end of those whose name holds ``wanted``."""
-    found = sorted(run.journal.folder.glob("*.log"))
+    """Names of the logs of a run, or the end of those whose path holds ``wanted``."""
+    found = ends_of_logs(run, wanted, lines)
     if wanted is None:
-        return "\n".join(str(path) for path in found) or "This run has no logs."
-    chosen = [path for path in found if wanted in path.name]
+        return "\n".join(entry["path"] for entry in found) or "This run has no logs."
+    return "\n".join(f"==> {entry['path']} <==\n{entry['end']}" for entry in found)
+
+
+def ends_of_logs(run: Run, wanted: str | None, lines: int) -> list[dict[str, str]]:
+    """Logs by path; with ``wanted`` only those whose path holds it, and their end.
+
+    Raises:
+        ConfigError: None does.
+    """
+    found = log_files(run)
+    if wanted is None:
+        return [{"path": str(path)} for path in found]
+    root = run.folder.parents[1]
+    chosen = [path for path in found if wanted in str(path.relative_to(root))]
     if not chosen:
         raise ConfigError(
             f"No log of run {run.id} has '{wanted}' in its name",
             where=str(run.journal.folder),
             fix=f"kedro cyto logs {run.id} lists them",
         )
-    return "\n".join(f"==> {path} <==\n{tail(path, lines)}" for path in chosen)
+    return [{"path": str(path), "end": tail(path, lines)} for path in chosen]
+
+
+def log_files(run: Run) -> list[Path]:
+    """Logs of the jobs and workers of a run."""
+    return [
+        path
+        for journal in run.journals
+        for path in sorted(journal.folder.glob("*.log"))
+    ]
 
 
 def cancel(run: Run) -> list[str]:
     """Cancel all jobs of a run; its driver, if alive, then ends by itself."""
     from cyto_kedro.runners.slurm.cluster import Cluster
 
-    jobs = run.journal.jobs()
+    jobs = run.jobs()
     if jobs:
         Cluster().cancel(jobs)
+        run.journal.folder.mkdir(parents=True, exist_ok=True)
         run.journal.add("cancelled", jobs=jobs)
     return jobs
 
@@ -231,17 +198,20 @@ def prune(run: Run, layout: Layout) -> tuple[int, int]:
         StorageError: A driver of the run is alive, or the run is sealed.
     """
     refuse_if_sealed(run.folder)
-    journal = run.journal
-    if not journal.folder.is_dir():
+    if not any(journal.folder.is_dir() for journal in run.journals):
         return 0, 0
-    with locked(journal.lock):
-        gone = [*journal.folder.glob("*.log")]
-        for folder in (journal.results, journal.specs):
+    run.journal.folder.mkdir(parents=True, exist_ok=True)
+    with locked(run.journal.lock):
+        gone = log_files(run)
+        folders = [
+            f for journal in run.journals for f in (journal.results, journal.specs)
+        ]
+        for folder in folders:
             gone += [path for path in folder.rglob("*") if path.is_file()]
         size = sum(path.stat().st_size for path in gone)
         for path in gone:
             path.unlink()
-        for folder in (journal.results, journal.specs):
+        for folder in folders:
             shutil.rmtree(folder, ignore_errors=True)
         scratch = layout.scratch_root.glob(f"*/*/{run.folder.parent.name}")
         for folder in scratch:

@@ -26,16 +26,29 @@ _TIMEOUT_S = 60
 Advance = Callable[[int, int], None]
 
 
-def overview() -> str:
-    """Where built-in models are looked for, and which are there."""
-    lines = [f"folder: {models_folder()}"]
+def overview() -> dict[str, Any]:
+    """Where built-in models are looked for, and which are there and whole."""
+    models = []
     for model in MODELS:
         path = weights_path(model)
+        entry: dict[str, Any] = {"model": model, "path": str(path)}
         try:
-            told = f"{require_weights(model).stat().st_size / 1e9:.2f} GB"
+            size = require_weights(model).stat().st_size
+            entry |= {"state": "there", "bytes": size, "problem": None}
         except ConfigError as exc:
-            told = exc.what if path.exists() else "missing"
-        lines.append(f"  {model}: {told}")
+            state, why = ("unusable", exc.what) if path.exists() else ("missing", None)
+            entry |= {"state": state, "bytes": None, "problem": why}
+        models.append(entry)
+    return {"folder": str(models_folder()), "models": models}
+
+
+def as_text(found: dict[str, Any]) -> str:
+    """The overview for people."""
+    lines = [f"folder: {found['folder']}"]
+    for entry in found["models"]:
+        size = entry["bytes"]
+        told = f"{size / 1e9:.2f} GB" if size is not None else entry["state"]
+        lines.append(f"  {entry['model']}: {entry['problem'] or told}")
     return "\n".join(lines)
 
 

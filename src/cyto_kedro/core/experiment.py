@@ -11,6 +11,7 @@ import pandas as pd
 
 from cyto_kedro.core.errors import ConfigError
 from cyto_kedro.core.layout import Layout
+from cyto_kedro.core.nearest import choose
 
 _MOVIE_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
 # A sheet may point one movie's channel elsewhere: column "files:<channel>".
@@ -42,11 +43,10 @@ class Experiment:
         for row in self.movies:
             if row.id == movie:
                 return row
-        known = ", ".join(m.id for m in self.movies)
         raise ConfigError(
             f"There is no movie '{movie}' in the experiment",
             where=str(self.sheet),
-            fix=f"choose one of: {known}",
+            fix=choose(movie, (m.id for m in self.movies)),
         )
 
     @property

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from kedro.framework.context import KedroContext
@@ -12,6 +10,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol
 from kedro.pipeline.node import Node
 
+from cyto_kedro.core.memory import peak_memory_mib, reset_peak_memory
 from cyto_kedro.core.tags import movie_of
 from cyto_kedro.provenance.environment import compute_device, versions_of
 from cyto_kedro.provenance.fingerprint import groups_of, plain
@@ -60,7 +59,7 @@ class RunMetadataHooks:
     def before_node_run(self, node: Node, catalog: CatalogProtocol) -> None:
         """Start the compute clock."""
         self._catalogs[movie_of(node.tags)] = catalog
-        _reset_peak_memory()
+        reset_peak_memory()
         self._start(node)
 
     @hook_impl
@@ -68,7 +67,7 @@ class RunMetadataHooks:
         """Stop the compute clock."""
         if (times := self._times(node)) is not None:
             times.compute_s += self._elapsed(node)
-            times.peak_memory_mib = _peak_memory_mib()
+            times.peak_memory_mib = peak_memory_mib()
             times.completed = not node.outputs
 
     @hook_impl
@@ -86,7 +85,7 @@ class RunMetadataHooks:
         lazy = self._lazy_fraction(dataset_name, node)
         times.compute_s += lazy * elapsed
         times.save_s += (1 - lazy) * elapsed
-        times.peak_memory_mib = _peak_memory_mib()
+        times.peak_memory_mib = peak_memory_mib()
         times.completed = dataset_name == list(node.outputs)[-1]
         self._note_libraries(times, node)
         self._note_frames(dataset_name, data, node)
@@ -143,17 +142,3 @@ def plain_tree(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: plain_tree(item) for key, item in value.items()}
     return plain(value)
-
-
-def _reset_peak_memory() -> None:
-    # Linux only: writing 5 resets the high-water mark of this process.
-    with suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-
-
-def _peak_memory_mib() -> float | None:
-    with suppress(OSError):
-        for line in Path("/proc/self/status").read_text("ascii").splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) / 1024
-    return None

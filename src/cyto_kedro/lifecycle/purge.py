@@ -23,7 +23,8 @@ from cyto_kedro.lifecycle.scratch import (
     usage_of,
 )
 from cyto_kedro.provenance.manifest import read_manifest
-from cyto_kedro.provenance.runs import DRIVER_LOCK, read_metadata, run_ids
+from cyto_kedro.provenance.run_ids import run_ids
+from cyto_kedro.provenance.runs import DRIVER_LOCK, read_metadata
 from cyto_kedro.provenance.verify import verify_run
 
 _TRIAL = re.compile(r"^N(\d+)_r\d+$")

@@ -9,7 +9,8 @@ from cyto_kedro.core.layout import Layout
 from cyto_kedro.core.locks import is_locked
 from cyto_kedro.core.scope import BENCHMARK_WORKFLOW
 from cyto_kedro.lifecycle.scratch import empty, folders_in, usage_of
-from cyto_kedro.provenance.runs import DRIVER_LOCK, run_ids
+from cyto_kedro.provenance.run_ids import run_ids
+from cyto_kedro.provenance.runs import DRIVER_LOCK
 from cyto_kedro.provenance.seal import is_sealed
 
 LOG = "log"

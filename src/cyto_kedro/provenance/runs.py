@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from cyto_kedro.core.atomic import write_text
-from cyto_kedro.core.errors import ConfigError, MoviesFailed, StorageError
+from cyto_kedro.core.errors import MoviesFailed, StorageError
 from cyto_kedro.core.experiment import Movie
 from cyto_kedro.core.layout import Layout
-from cyto_kedro.core.scope import RUN_ID, run_folder
+from cyto_kedro.core.scope import run_folder
 from cyto_kedro.provenance import environment
 from cyto_kedro.provenance.seal import refuse_if_sealed
 
@@ -54,31 +54,6 @@ def reserve_run(output_root: Path, workflow: str) -> str:
             ) from exc
         else:
             return run_id
-
-
-def find_run(output_root: Path, workflow: str, wanted: str) -> str:
-    """The id of an earlier run of a workflow: ``last``, or the id itself.
-
-    Raises:
-        ConfigError: There is no such run.
-    """
-    runs = run_ids(output_root, workflow)
-    chosen = runs[-1:] if wanted == "last" else [run for run in runs if run == wanted]
-    if not chosen:
-        known = ", ".join(runs[-5:]) or "none"
-        raise ConfigError(
-            f"There is no run '{wanted}' of '{workflow}'",
-            where=str(Path(output_root) / workflow),
-            fix=f"the newest runs there: {known}",
-        )
-    return chosen[0]
-
-
-def run_ids(output_root: Path, workflow: str) -> list[str]:
-    """Ids of all runs of a workflow, oldest first."""
-    folders = (Path(output_root) / workflow).glob("run_*")
-    ids = (folder.name.removeprefix("run_") for folder in folders if folder.is_dir())
-    return sorted(found for found in ids if RUN_ID.match(found))
 
 
 def read_metadata(folder: Path) -> dict[str, Any]:

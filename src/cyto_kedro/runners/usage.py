@@ -4,33 +4,45 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from cyto_kedro.core.memory import peak_memory_mib, reset_peak_memory
+
 
 class Meter:
-    """Measures from its creation to :meth:`read`, for this process and its children."""
+    """Measures from its creation to :meth:`read`.
+
+    CPU time includes that of ended children; memory and bytes are of this process.
+    """
 
     _first = True
 
     def __init__(self) -> None:
+        reset_peak_memory()
         self._started, self._cpu, self._bytes = time.time(), _cpu_seconds(), _io_bytes()
 
-    def read(self) -> dict[str, Any]:
-        """Values for a ``UnitResult``; the first unit also tells the start-up."""
+    def read(self, peaks: Iterable[float | None] = ()) -> dict[str, Any]:
+        """Values for a ``UnitResult``; the first unit also tells the start-up.
+
+        Args:
+            peaks: Peaks (MiB) read on the way by whoever reset them there.
+        """
         startup = self._started - _process_start() if Meter._first else None
         Meter._first = False
         read, written = (
             None if now is None or before is None else now - before
             for now, before in zip(_io_bytes(), self._bytes, strict=True)
         )
+        known = [peak for peak in (peak_memory_mib(), *peaks) if peak is not None]
         return {
             "started": self._started,
             "ended": time.time(),
             "startup_s": startup,
             "cpu_s": round(_cpu_seconds() - self._cpu, 3),
-            "peak_memory_mib": _peak_memory_mib(),
+            "peak_memory_mib": max(known, default=None),
             "read_bytes": read,
             "written_bytes": written,
         }
@@ -45,15 +57,6 @@ def _process_start() -> float:
     import psutil
 
     return float(psutil.Process().create_time())
-
-
-def _peak_memory_mib() -> float | None:
-    # Not on Windows.
-    with suppress(ImportError):
-        import resource
-
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return None
 
 
 def _io_bytes() -> tuple[int | None, int | None]:

@@ -118,7 +118,7 @@ def run_unit(
         host=socket.gethostname(),
         job=os.environ.get("SLURM_JOB_ID"),
         threads=workers(),
-        **meter.read(),
+        **meter.read(entry["peak_memory_mib"] for entry in times),
     )
 
 

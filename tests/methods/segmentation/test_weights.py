@@ -12,7 +12,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from cyto_kedro.cli.weights import fetch, overview
+from cyto_kedro.cli.weights import as_text, fetch, overview
 from cyto_kedro.core.errors import ConfigError, StorageError
 from cyto_kedro.methods.segmentation import cellpose
 from cyto_kedro.methods.segmentation.cellpose import CellposeOptions
@@ -154,8 +154,11 @@ def test_fetch_puts_a_whole_model_where_it_is_looked_for(mirror, models):
     assert "sha256" in told
     CellposeOptions(model="cpsam").check_ready()
     assert "already there" in fetch("cpsam", "http://127.0.0.1:9")
-    assert "cpsam_v2: missing" in overview()
-    assert "cpsam: 0.00 GB" in overview()
+    assert "cpsam_v2: missing" in as_text(overview())
+    assert "cpsam: 0.00 GB" in as_text(overview())
+    listed = {entry["model"]: entry for entry in overview()["models"]}
+    assert listed["cpsam"]["bytes"] == len(served)
+    assert listed["cpsam_v2"]["state"] == "missing"
 
 
 def test_a_download_that_breaks_leaves_nothing(mirror, models):
