@@ -13,13 +13,13 @@ from kedro.io import DataCatalog
 from kedro.utils import find_kedro_project
 
 from cyto_kedro.cli.finished import FinishedRun
-from cyto_kedro.cli.runs import LAST, Run
+from cyto_kedro.cli.runs import Run
 from cyto_kedro.config import MAIN_WORKFLOW, CytoConfigLoader
 from cyto_kedro.core.errors import ConfigError, InputError
 from cyto_kedro.core.scope import latest_complete_run, run_folder
 from cyto_kedro.provenance.hashing import sha256_of
 from cyto_kedro.provenance.manifest import MANIFEST, path_of, read_manifest
-from cyto_kedro.provenance.run_ids import find_run
+from cyto_kedro.provenance.run_ids import LATEST, find_run
 from cyto_kedro.provenance.sidecar import read_sidecar
 
 # How the catalog names the copy of one movie.
@@ -31,7 +31,7 @@ _FROM_METADATA = (
 
 
 def load_run(
-    run_id: str = LAST,
+    run_id: str = LATEST[0],
     workflow: str = MAIN_WORKFLOW,
     project: Path | str | None = None,
     env: str | None = None,
@@ -276,7 +276,7 @@ def _configuration(root: Path, env: str | None) -> CytoConfigLoader:
 
 
 def _folder_of(output_root: Path, workflow: str, run_id: str) -> Path:
-    if run_id != LAST:
+    if run_id not in LATEST:
         return run_folder(
             output_root, workflow, find_run(output_root, workflow, run_id)
         )
