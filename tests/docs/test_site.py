@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from cyto_kedro.pipeline_registry import CATEGORIES
+from notebook_tool import pages
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -110,7 +111,24 @@ def test_the_drawings_show_what_there_is():
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def notebooks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Executed notebooks, in CI those of the tests; else a line stands for outputs."""
+    if folder := os.environ.get(pages.FOLDER):
+        return Path(folder)
+    made = tmp_path_factory.mktemp("executed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(pages.FOLDER, str(made))
+        for path in pages.notebooks():
+            notebook = pages.read(path)
+            code = [c for c in notebook["cells"] if c["cell_type"] == "code"]
+            for cell in code:
+                cell["outputs"] = [{"output_type": "stream", "text": "stands for it"}]
+            pages.keep(path, notebook, made)
+    return made
+
+
+@pytest.fixture(scope="module")
+def site(notebooks: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The built site."""
     pytest.importorskip("material", reason="the extra 'docs' is not installed")
     folder = tmp_path_factory.mktemp("site")
@@ -119,7 +137,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
-        env=os.environ | {"NO_MKDOCS_2_WARNING": "1"},
+        env=os.environ | {"NO_MKDOCS_2_WARNING": "1", pages.FOLDER: str(notebooks)},
     )
     assert done.returncode == 0, done.stderr
     return folder
@@ -139,3 +157,14 @@ def test_every_command_and_table_can_be_searched(site):
     found = (site / "search" / "search_index.json").read_text("utf-8")
     for word in ("kedro cyto purge", "credit_hazard", "linking_max_distance_um"):
         assert word in found
+
+
+def test_notebooks_are_pages_with_what_they_gave(site):
+    overview = (site / "notebooks.html").read_text("utf-8")
+    for path in pages.notebooks():
+        assert f'href="notebooks/{path.stem}.html"' in overview
+        page = (site / "notebooks" / f"{path.stem}.html").read_text("utf-8")
+        assert "executed when this site was built" in page
+        assert 'class="output' in page or 'class="text output' in page
+        for picture in re.findall(r'<img[^>]+src="([^"]+)"', page):
+            assert (site / "notebooks" / picture).is_file()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from cyto_kedro.notebook import load_run
+from notebook_tool import pages
 from project import REPOSITORY, Project
 from small_experiment import small_project
 
@@ -49,27 +51,74 @@ def test_pages_say_first_what_they_show(path):
     assert "".join(first["source"]).startswith("# ")
 
 
+def test_a_page_shows_code_text_tables_and_pictures():
+    def cell(source, *outputs):
+        return {"cell_type": "code", "source": source, "outputs": list(outputs)}
+
+    def shown(**data):
+        kinds = {kind.replace("_", "/", 1): text for kind, text in data.items()}
+        return {"output_type": "display_data", "data": kinds}
+
+    said = {"output_type": "stream", "text": ["\x1b[31mone\x1b[0m\n", "```\n"]}
+    rich = shown(text_plain="two", text_html="<pre style='x'>two</pre>")
+    table = shown(text_plain="3", text_html="<style>a</style>\n\n<table>3</table>")
+    notebook = {
+        "cells": [
+            {"cell_type": "markdown", "source": ["# Title\n", "Words."]},
+            cell("print(1)", said, shown(text_plain="", text_html="<pre></pre>"), rich),
+            cell("table", table),
+            cell("plot()", shown(text_plain="Figure", image_png="iVBORw0KGgo=")),
+        ]
+    }
+    text, pictures = pages.page_of(notebook, "05_x")
+    assert text.startswith("# Title\nWords.\n\n*`notebooks/05_x.ipynb`, executed")
+    assert "``` python\nprint(1)\n```\n\n" in text
+    assert "```` { .text .output }\none\n```\ntwo\n````\n\n" in text
+    assert '<div class="output">\n<table>3</table>\n</div>' in text
+    assert pictures == {"05_x_3_0.png": b"\x89PNG\r\n\x1a\n"}
+    assert "](05_x_3_0.png)" in text and "Figure" not in text
+    unexecuted = {"cells": [notebook["cells"][0], cell("print(1)")]}
+    assert ", not executed.*" in pages.page_of(unexecuted, "05_x")[0]
+
+
+def test_a_copy_counts_as_long_as_nothing_changed(tmp_path, monkeypatch):
+    monkeypatch.setenv(pages.FOLDER, str(tmp_path))
+    path, project = NOTEBOOKS[0], Path("/tmp/somewhere/project")
+    assert pages.executed_copy(path) is None
+    said = {"output_type": "stream", "text": f"{project}/data"}
+    notebook = {"cells": [{"cell_type": "code", "outputs": [said]}], "metadata": {}}
+    pages.keep(path, notebook, project)
+    kept = pages.executed_copy(path)
+    assert kept["cells"][0]["outputs"][0]["text"] == "/home/you/cyto_kedro/data"
+    monkeypatch.setattr(pages, "state", lambda: "of other code")
+    assert pages.executed_copy(path) is None
+
+
 # -- executed -------------------------------------------------------------------------
 
 
 def executed(path: Path, project: Project) -> list[dict]:
-    """Outputs of all code cells; fails with the traceback of the cell that fails."""
-    nbclient = pytest.importorskip("nbclient")
-    import nbformat
+    """Outputs of all code cells; fails with the traceback of the cell that fails.
 
-    notebook = nbformat.read(path, as_version=4)
-    client = nbclient.NotebookClient(
-        notebook,
-        timeout=200,
-        kernel_name="python3",
-        resources={"metadata": {"path": str(project.folder / "notebooks")}},
-    )
-    client.execute()
+    Where CYTO_KEDRO_NOTEBOOKS names a folder the executed copy goes there, for the
+    site: CI executes each notebook once.
+    """
+    pytest.importorskip("nbclient")
+    notebook = pages.execute(path, project.folder, timeout_s=200)
+    if os.environ.get(pages.FOLDER):
+        pages.keep(path, notebook, project.folder)
+    text, pictures = pages.page_of(notebook, path.stem)
+    assert all(f"]({name})" in text for name in pictures)
+    assert len(pictures) == n_pictures(outputs_of(notebook))
+    return outputs_of(notebook)
+
+
+def outputs_of(notebook: dict) -> list[dict]:
     return [
         output
-        for cell in notebook.cells
-        if cell.cell_type == "code"
-        for output in cell.outputs
+        for cell in notebook["cells"]
+        if cell["cell_type"] == "code"
+        for output in cell["outputs"]
     ]
 
 

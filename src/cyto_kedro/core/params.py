@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 
 class Params(BaseModel):
@@ -18,6 +27,29 @@ class Params(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, allow_inf_nan=False, validate_default=True
     )
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _name_the_nearest_key(
+        cls, values: Any, handler: ModelWrapValidatorHandler[Self]
+    ) -> Self:
+        """An unknown key of this group is told with the key that was likely meant."""
+        try:
+            return handler(values)
+        except ValidationError as exc:
+            unknown = [error for error in exc.errors() if _is_unknown_key(error)]
+            if not unknown:
+                raise
+            details = [cls._told(error) for error in unknown]
+            raise ValidationError.from_exception_data(exc.title, details) from None
+
+    @classmethod
+    def _told(cls, error: Any) -> InitErrorDetails:
+        near = get_close_matches(str(error["loc"][0]), cls.model_fields, n=1)
+        meant = f"; did you mean '{near[0]}'?" if near else ""
+        message = "Extra inputs are not permitted" + meant
+        kind = PydanticCustomError("extra_forbidden", message)
+        return InitErrorDetails(type=kind, loc=error["loc"], input=error["input"])
 
     @property
     def uses_gpu(self) -> bool:
@@ -50,3 +82,8 @@ class Params(BaseModel):
 
     def _groups(self) -> Iterator[Params]:
         return (value for _, value in self if isinstance(value, Params))
+
+
+def _is_unknown_key(error: Any) -> bool:
+    """Whether it is a key of this group; those of inner groups are told already."""
+    return error["type"] == "extra_forbidden" and len(error["loc"]) == 1
