@@ -10,10 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
+from container_fixtures import place, podman, sif  # noqa: F401
 from project import Project
 from slurm_cluster import SlurmCluster
 from slurm_cluster import missing as slurm_missing
+from small_cellpose import MODEL, import_cellpose, train
 
 # A shell ignores Ctrl-C in what it starts in the background, and programs inherit that:
 # tests that press it would wait in vain.
@@ -99,3 +102,15 @@ def slurm(slurm_cluster: SlurmCluster, monkeypatch: pytest.MonkeyPatch) -> Slurm
     for name in ("SLURM_CONF", "PATH"):
         monkeypatch.setenv(name, slurm_cluster.environment[name])
     return slurm_cluster
+
+
+@pytest.fixture(scope="session")
+def small_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights of the small network; tests are skipped where Cellpose is absent."""
+    import_cellpose()
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # one training for all workers
+    with FileLock(folder / "training.lock"):
+        made = folder / "models" / MODEL
+        return made if made.exists() else train(folder)

@@ -43,8 +43,9 @@ def _free_ports(count: int) -> list[int]:
 class SlurmCluster:
     """One cluster in a folder: two CPU nodes, one GPU node, five partitions.
 
-    Nodes believe what the configuration says (8 cores, 16,000 MB, 4 GPUs), not the
-    hardware. Timers are short, so that failures take seconds.
+    Nodes believe what the configuration says, not the hardware: 8 cores and 16,000 MB,
+    the GPU node 16 cores, 64,000 MB and 4 GPUs. Timers are short, so that failures take
+    seconds.
     """
 
     folder: Path
@@ -203,12 +204,14 @@ class SlurmCluster:
         lines = [f"{key}={value}" for key, value in values.items()]
         host = socket.gethostname().split(".")[0]
         for node in self.nodes:
-            gres = f" Gres=gpu:{GPU}:4" if node.startswith("gpu") else ""
+            with_gpu = node.startswith("gpu")
+            cores, mem = (16, 64000) if with_gpu else (8, 16000)
+            gres = f" Gres=gpu:{GPU}:4" if with_gpu else ""
             lines.append(
                 f"NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 "
-                f"Port={self._ports[node]} CPUs=8 Boards=1 SocketsPerBoard=1 "
-                "CoresPerSocket=8 ThreadsPerCore=1 RealMemory=16000 State=UNKNOWN"
-                + gres
+                f"Port={self._ports[node]} CPUs={cores} Boards=1 SocketsPerBoard=1 "
+                f"CoresPerSocket={cores} ThreadsPerCore=1 RealMemory={mem} "
+                "State=UNKNOWN" + gres
             )
         cpu = ",".join(node for node in self.nodes if node.startswith("cpu"))
         lines += [

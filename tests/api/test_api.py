@@ -79,8 +79,10 @@ def test_touching_is_a_contact_but_no_overlap(
         found = api.CrossCellContactMeasures(mode=mode)(data)
         assert found["dataframe"]["contact"].sum() == 3 * wanted
         assert [g.number_of_edges() for g in found["network"]] == [wanted] * 3
-        assert set(found["dataframe"]["contact_label"]) == {"7" if wanted else ""}
-        assert np.allclose(found["dataframe"]["closest_cell_dist"], 6 + gap)
+        assert set(found["dataframe"]["contacting cell labels"]) == {
+            "7" if wanted else ""
+        }
+        assert np.allclose(found["dataframe"]["closest cell dist"], 6 + gap)
 
 
 def test_triangulation_joins_all_cells_with_the_smallest_radius() -> None:

@@ -45,7 +45,7 @@ def test_stage_lists_run_and_leave_pycytos_files(tmp_path: Path) -> None:
     assert len(xml) == len(cells) and "TrackID" in cells
     share = pd.read_csv(output / "postprocessing/CrossTableOperation/DeadShare.csv")
     assert np.allclose(
-        share["DeadShare_mean_divide"], dead["mean"] / cells["mean"], equal_nan=True
+        share["mean_divide"], dead["mean"] / cells["mean"], equal_nan=True
     )
     large = pd.read_csv(output / "postprocessing/FeatureFilter/CancerLarge.csv")
     assert len(large) == (cells["size"] >= 500 * 0.65**2 - 1e-9).sum()
@@ -57,12 +57,14 @@ def test_stage_lists_run_and_leave_pycytos_files(tmp_path: Path) -> None:
         assert nx.is_connected(found)
     folder = output / "postprocessing/CrossCellContactMeasures"
     one, other = (
-        pd.read_csv(folder / f"{name}.csv", dtype={"contact_label": str})
+        pd.read_csv(folder / f"{name}.csv", dtype={"contacting cell labels": str})
         for name in ("TCellToCancerCell", "CancerCellToTCell")
     )
-    touching = one["contact_label"].dropna().str.split().str.len().sum()
-    assert touching == other["contact_label"].dropna().str.split().str.len().sum()
-    assert (one["contact"] == one["contact_label"].notna()).all()
+    touching = one["contacting cell labels"].dropna().str.split().str.len().sum()
+    assert (
+        touching == other["contacting cell labels"].dropna().str.split().str.len().sum()
+    )
+    assert (one["contact"] == one["contacting cell labels"].notna()).all()
     # A second run of the same file takes the place of the first environment.
     report = (project.folder / "conf" / "pycyto_stages" / "IMPORT.md").read_text()
     assert "max_frame_gap" not in report and "image_range.t" in report

@@ -12,8 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from typing import Any
 import pytest
 
 from backends import engines
+from container_fixtures import record_calls
 from cyto_kedro.core.errors import ConfigError
 from cyto_kedro.runners.containers import (
     Container,
@@ -57,68 +57,6 @@ class Engine:
         container = values.pop("container", None) or self.container()
         given: dict[str, Any] = {"binds": [], "env": {}, "name": "t", "gpu": False}
         return command(container, argv, workdir=workdir, **(given | values))
-
-
-@pytest.fixture(scope="session")
-def place() -> Iterator[Path]:
-    """A folder that every user can enter, with a root file system in it."""
-    folder = Path(tempfile.mkdtemp(prefix="cyto-engines-", dir="/tmp"))
-    folder.chmod(0o755)
-    (folder / "bin").mkdir()
-    engines.make_rootfs(folder / "rootfs")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PATH", str(folder / "bin"), prepend=os.pathsep)
-        yield folder
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def missing(what: str, why: str) -> None:
-    """Skip loudly: in the summary of the run, and as a warning."""
-    text = f"{what} does not run here: {why.strip()}. As root: apt-get install "
-    warnings.warn(text + engines.APT, stacklevel=2)
-    pytest.skip(text + engines.APT)
-
-
-@pytest.fixture(scope="session")
-def podman(place: Path) -> Iterator[Path]:
-    program = shutil.which("podman")
-    if program is None:
-        missing("Podman", "it is not installed")
-        return
-    env = engines.configure_podman(place)
-    why = engines.import_image(place / "rootfs", env) if env else "no storage driver"
-    if why:
-        missing("Podman", why)
-    (place / "bin/docker").symlink_to(program)
-    with pytest.MonkeyPatch.context() as patch:
-        for key, value in env.items():
-            patch.setenv(key, value)
-        yield Path(program)
-        subprocess.run(["podman", "rm", "--all", "--force"], capture_output=True)
-        subprocess.run(["podman", "system", "reset", "--force"], capture_output=True)
-
-
-@pytest.fixture(scope="session")
-def sif(place: Path) -> Path:
-    """A real SIF image, built by the real Apptainer."""
-    program = shutil.which("apptainer")
-    if program is None:
-        why = engines.install_apptainer(place / "apptainer")
-        if why:
-            missing("Apptainer", why)
-        program = str(place / "apptainer/usr/bin/apptainer")
-        (place / "bin/apptainer").symlink_to(program)
-    if shutil.which("singularity") is None:
-        (place / "bin/singularity").symlink_to(program)
-    image = place / "test image.sif"
-    build = ["apptainer", "build", "--userns", str(image), str(place / "rootfs")]
-    done = subprocess.run(build, capture_output=True, text=True, timeout=100)
-    if done.returncode == 0:
-        probe = ["apptainer", "exec", "--userns", str(image), "true"]
-        done = subprocess.run(probe, capture_output=True, text=True, timeout=60)
-    if done.returncode:
-        missing("Apptainer", done.stderr[-500:])
-    return image
 
 
 @pytest.fixture(params=["podman", "docker", "apptainer", "singularity"])
@@ -361,30 +299,13 @@ def test_a_run_with_a_node_in_each_engine_gives_the_same_results(
     in_apptainer["options"] = ["--userns"]
     nodes = {"cancer.segment": in_podman, "tcell.segment": in_apptainer}
     project.configure("execution.yml", json.dumps({"profiles": {"mixed": nodes}}))
-    calls = record_calls(place / "recorded", monkeypatch)
+    calls = record_calls(place / "recorded", monkeypatch, "podman", "apptainer")
     mixed = project.kedro(*run, "--runner-params=profile=mixed")
     assert mixed.returncode == 0, mixed.stdout[-3000:] + mixed.stderr[-3000:]
     assert hashes(project) == before
     assert {name for _, name in before} >= {"cancer.labels", "tcell.labels"}
     for engine in ("podman", "apptainer"):
         assert f"{engine} cyto_kedro.runners.worker" in calls.read_text()
-
-
-def record_calls(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A file in which each start of a worker by an engine leaves a line."""
-    folder.mkdir()
-    calls = folder / "calls"
-    for name in ("podman", "apptainer"):
-        script = f"""#!/bin/sh
-case "$*" in *cyto_kedro.runners.worker*)
-    echo {name} cyto_kedro.runners.worker >>{calls};;
-esac
-exec {shutil.which(name)} "$@"
-"""
-        (folder / name).write_text(script)
-        (folder / name).chmod(0o755)
-    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
-    return calls
 
 
 def hashes(project: Project) -> dict[tuple[str, str], str]:

@@ -15,6 +15,7 @@ from cyto_kedro.api.cells import (
     TrackMate,
     TrackPy,
 )
+from cyto_kedro.api.files import import_yaml, run_yaml
 from cyto_kedro.api.images import (
     CellPose,
     ChannelMerge,
@@ -23,6 +24,7 @@ from cyto_kedro.api.images import (
     PercentileNormalization,
     StarDist,
 )
+from cyto_kedro.api.motion import MSD, CrossChannelCorrelation, Kinematics
 from cyto_kedro.api.records import (
     load_db_config,
     load_notebook_config,
@@ -30,21 +32,26 @@ from cyto_kedro.api.records import (
 )
 
 __all__ = [
+    "MSD",
     "CellPose",
     "CellTriangulation",
     "ChannelMerge",
     "CrossCellContactMeasures",
+    "CrossChannelCorrelation",
     "CrossTableOperation",
     "FeatureFilter",
     "GammaCorrection",
     "ImageToLabel",
     "KernelDensityEstimation",
+    "Kinematics",
     "LabelToSparse",
     "PercentileNormalization",
     "StarDist",
     "TrackMate",
     "TrackPy",
+    "import_yaml",
     "load_db_config",
     "load_notebook_config",
+    "run_yaml",
     "write_run_metadata",
 ]

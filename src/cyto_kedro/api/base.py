@@ -179,7 +179,8 @@ def main(folder: str) -> None:
     name, spacing, interval, options, args, data = pickle.loads(
         (place / "in.pickle").read_bytes()
     )
-    known = {getattr(api, one).name: getattr(api, one) for one in api.__all__[:-3]}
+    classes = (getattr(api, one) for one in api.__all__)
+    known = {one.name: one for one in classes if hasattr(one, "name")}
     module = known[name](
         spacing=spacing, frame_interval_min=interval, options=options, **args
     )

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from cyto_kedro.cli.legacy_command import shared_options, told, wanted_of
-from cyto_kedro.core.errors import ConfigError, CytoError
+from cyto_kedro.core.errors import CytoError
 
 
 @click.command(name="cyto")
@@ -27,21 +27,11 @@ def main(
     pipeline: Path, runner: str | None, dry_run: bool, verbose: bool, **values: Any
 ) -> None:
     """Run a pipeline file of pyCyto, from anywhere inside the project's folder."""
-    from kedro.framework.startup import bootstrap_project
-    from kedro.utils import find_kedro_project
-
-    from cyto_kedro.cli.legacy import run_yaml
+    from cyto_kedro.cli.legacy import project_here, run_yaml
 
     try:
-        root = find_kedro_project(Path.cwd())
-        if root is None:
-            raise ConfigError(
-                "This is not inside a project of cyto_kedro",
-                where=str(Path.cwd()),
-                fix="cd to the folder with pyproject.toml and conf/",
-            )
-        metadata = bootstrap_project(Path(root))
-        told(run_yaml(metadata, wanted_of(pipeline, values), runner, dry_run))
+        wanted = wanted_of(pipeline, values)
+        told(run_yaml(project_here(), wanted, runner, dry_run))
     except CytoError as exc:
         raise click.ClickException(str(exc)) from exc
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from kedro.framework.startup import ProjectMetadata
+import numpy as np
+from kedro.framework.startup import ProjectMetadata, bootstrap_project
 from kedro.runner import AbstractRunner
-from kedro.utils import load_obj
+from kedro.utils import find_kedro_project, load_obj
 
 from cyto_kedro.cli.legacy_publish import publish
 from cyto_kedro.core.errors import ConfigError, InputError
@@ -58,6 +59,22 @@ class Wanted:
     skip_refused: bool = False
 
 
+def project_here() -> ProjectMetadata:
+    """The project around the current folder, ready for a session.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    root = find_kedro_project(Path.cwd())
+    if root is None:
+        raise ConfigError(
+            "This is not inside a project of cyto_kedro",
+            where=str(Path.cwd()),
+            fix="cd to the folder with pyproject.toml and conf/",
+        )
+    return bootstrap_project(Path(root))
+
+
 def translation_of(wanted: Wanted, name: str | None = None) -> Translation:
     """Translate a file; its images are opened for what they say of themselves.
 
@@ -102,8 +119,14 @@ def facts_of(document: LegacyPipeline | DagPipeline) -> Facts:
             shape=(frames, height, width),
             pixel_size_um=None if pixel is None else float(pixel[1]),
             frame_interval_min=interval,
+            full_scale=_full_scale(raw.data.dtype),
         )
     return Facts()
+
+
+def _full_scale(dtype: np.dtype) -> float:
+    """The largest value of an image type; 1 for floating point, as in scikit-image."""
+    return float(np.iinfo(dtype).max) if dtype.kind in "ui" else 1.0
 
 
 def import_yaml(
@@ -203,13 +226,16 @@ def runner_of(
         boxed = True  # a profile of conf/base
     if runner is None and dry_run:
         runner = _SLURM
-    if runner is None and boxed:
-        runner = _SLURM if translation.profile == "cluster" else _ALLOCATION
+    if runner is None and translation.profile == "cluster":
+        runner = _SLURM if boxed or translation.slurm else None
+    elif runner is None and boxed:
+        runner = _ALLOCATION
     if runner is None:
         return None
     options: dict[str, Any] = {}
     if runner in (_SLURM, _ALLOCATION):
-        options["profile"] = translation.profile if boxed else LOCAL
+        named = bool(translation.execution) or boxed
+        options["profile"] = translation.profile if named else LOCAL
     if dry_run:
         options["dry_run"] = True
     if boxed:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import networkx as nx
@@ -11,12 +12,19 @@ import pandas as pd
 
 from cyto_kedro.core.calibration import Calibration
 from cyto_kedro.core.schemas import PYCYTO_COLUMNS
+from cyto_kedro.legacy.state import Table
 from cyto_kedro.methods.cells import MovieCells
-from cyto_kedro.methods.features.selection import KeepPoints
 from cyto_kedro.methods.networks.graphs import NetworkOptions, position_edges
 
 _CELL = ["frame", "label"]
 _MEASURED = ("mean", "median", "sd")
+_COMPARE: dict[str, Callable[[Any, Any], Any]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    "==": operator.eq,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
 
 
 def pycyto_table(
@@ -46,25 +54,25 @@ def pycyto_table(
     return table
 
 
-def with_feature(
-    tracks: pd.DataFrame, features: pd.DataFrame, feature: str
+def shown_table(
+    cells: pd.DataFrame, table: Table, features: Callable[[], pd.DataFrame]
 ) -> pd.DataFrame:
-    """TRACKS with one feature of the table FEATURES as a column."""
-    own = features[features["feature"] == feature]
-    own = own[[*_CELL, "value"]].rename(columns={"value": feature})
-    own = own.astype(dict.fromkeys(_CELL, "int64"))
-    return tracks.merge(own, on=_CELL, how="left", validate="1:1")
+    """What pyCyto writes of a table: its columns, features and conditions.
 
-
-def filtered(
-    tracks: pd.DataFrame, steps: Sequence[Mapping[str, Any]], role: str
-) -> pd.DataFrame:
-    """Rows that pass all filters of points of one role."""
-    for values in steps:
-        if values["name"] == "points" and role in values.get("roles", (role,)):
-            step = KeepPoints.model_validate(values)
-            tracks = tracks[step.keeps(tracks[step.column])]
-    return tracks
+    Args:
+        cells: Table DETECTIONS or TRACKS of the role.
+        table: What is shown of it.
+        features: Gives the table FEATURES; asked only where a feature is shown.
+    """
+    found = features() if table.features else None
+    for shown, feature in table.features:
+        own = found[found["feature"] == feature] if found is not None else cells
+        own = own[[*_CELL, "value"]].rename(columns={"value": shown})
+        own = own.astype(dict.fromkeys(_CELL, "int64"))
+        cells = cells.merge(own, on=_CELL, how="left", validate="1:1")
+    for column, comparison, value in table.conditions:
+        cells = cells[_COMPARE[comparison](cells[column], value)]
+    return pycyto_table(cells, table.channel, [shown for shown, _ in table.features])
 
 
 def contact_table(
@@ -79,8 +87,8 @@ def contact_table(
         role: The role.
 
     Returns:
-        pyCyto's columns, ``contact``, ``contact_label`` (labels in the same frame,
-        separated by spaces) and ``closest_cell_dist`` (um, between centroids; NaN
+        pyCyto's columns, ``contact``, ``contacting cell labels`` (in the same frame,
+        separated by spaces) and ``closest cell dist`` (um, between centroids; NaN
         without any other cell).
     """
     table = pycyto_table(own, "")
@@ -95,8 +103,8 @@ def contact_table(
     keys = pd.MultiIndex.from_frame(own[_CELL])
     found = labels.reindex(keys) if len(labels) else pd.Series(index=keys, dtype=object)
     table["contact"] = found.notna().to_numpy()
-    table["contact_label"] = found.fillna("").to_numpy()
-    table["closest_cell_dist"] = _closest(own, other)
+    table["contacting cell labels"] = found.fillna("").to_numpy()
+    table["closest cell dist"] = _closest(own, other)
     return table
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from cyto_kedro.core.errors import ConfigError
@@ -42,9 +43,10 @@ def cross_table(state: State, step: Step) -> None:
                 fix=f"two tables, and one of: {', '.join(_OPERATIONS)}",
             )
         column = str(values.get("column"))
-        sides = [_operand(state, name, column) for name in pair]
+        sides = [_operand(state, step, name, column) for name in pair]
         out = _output(step, number, pair[0])
-        feature = f"{out}_{column}_{operation}"
+        shown = f"{column}_{operation}"
+        feature = f"{out}_{shown}"
         added: dict[str, Any] = {
             "feature": feature,
             "operation": _OPERATIONS[operation],
@@ -52,24 +54,39 @@ def cross_table(state: State, step: Step) -> None:
         added |= {"left": sides[0], "right": sides[1]}
         before = state.get("features.operations") or []
         state.put("features.operations", [*before, added])
-        state.tables[out] = state.tables[pair[0]]
+        first = state.tables[pair[0]]
+        table = replace(first, features=(*first.features, (shown, feature)))
+        state.tables[out] = table
         if step.publish:
             path = f"postprocessing/{step.module}/{state.shown(out)}.csv"
-            datasets = (f"{state.tables[out].role}.tracks", "cross_features")
-            table = state.tables[out]
-            state.publish(
-                Artefact(path, "combined", datasets, table.channel, table.role, feature)
-            )
+            state.publish(_table_file(path, table))
     state.done_by(step)
     state.needs("features")
 
 
-def _operand(state: State, name: str, column: str) -> dict[str, str]:
+def _table_file(path: str, table: Table) -> Artefact:
+    more = ("cross_features",) if table.features else ()
+    datasets = (f"{table.role}.tracks", *more)
+    return Artefact(path, "table", datasets, role=table.role, table=table)
+
+
+def _operand(state: State, step: Step, name: str, column: str) -> dict[str, str]:
     table = state.tables[name]
-    return {"table": f"{table.role}.tracks", "column": _column(column, table)}
+    return {"table": f"{table.role}.tracks", "column": _column(column, table, step)}
 
 
-def _column(column: str, table: Table) -> str:
+def _column(column: str, table: Table, step: Step) -> str:
+    """Our name of pyCyto's column.
+
+    Raises:
+        ConfigError: The column was made by `CrossTableOperation`.
+    """
+    if column in dict(table.features):
+        raise ConfigError(
+            f"'{column}' was made by CrossTableOperation: nothing can be made of it",
+            where=step.key,
+            fix="use a column of the table itself, or filter the written file",
+        )
     if column in _INTENSITIES:
         return f"{column}_{table.channel}"
     return _PIXEL_COLUMNS.get(column, column)
@@ -81,9 +98,9 @@ def _output(step: Step, number: int, otherwise: str) -> str:
 
 def feature_filter(state: State, step: Step) -> None:
     """`FeatureFilter`: a step of the selection of tracks."""
-    for name in step.singles(list(state.tables)):
+    for number, name in enumerate(step.singles(list(state.tables))):
         values = state.arguments(step, "features.filters")
-        operation, value = values.get("operation"), values.get("value")
+        operation, value = str(values.get("operation")), values.get("value")
         if operation not in _BOUNDS or not isinstance(value, int | float):
             raise ConfigError(
                 f"'{operation} {value}' is not supported",
@@ -92,43 +109,50 @@ def feature_filter(state: State, step: Step) -> None:
             )
         if operation in "<>":
             state.report.add(
-                f"{step.key} args.operation",
+                f"{step.key} {step.word}.operation",
                 "changed",
                 "features.filters",
-                "bounds include the value itself",
+                "bounds of the selection include the value itself, the written table "
+                "does not",
             )
         column, table = str(values.get("column")), state.tables[name]
         if column in _LENGTHS:
             value = round(value * state.pixel_um, 4)
-        added: dict[str, Any] = {"name": "points", "column": _column(column, table)}
-        added |= dict.fromkeys(_BOUNDS[str(operation)], value)
+        ours = _column(column, table, step)
+        added: dict[str, Any] = {"name": "points", "column": ours}
+        added |= dict.fromkeys(_BOUNDS[operation], value)
         before = state.get("features.filters") or []
         state.put("features.filters", [*before, added | {"roles": [table.role]}])
         state.done_by(step, table.role)
+        out = _output(step, number, name)
+        condition = (ours, operation, float(value))
+        passed = replace(table, conditions=(*table.conditions, condition))
+        state.tables[out] = passed
         if step.publish:
-            out = state.shown(_output(step, 0, name))
-            path = f"postprocessing/{step.module}/{out}.csv"
-            datasets = (f"{table.role}.tracks",)
-            state.publish(
-                Artefact(path, "filtered", datasets, table.channel, table.role)
-            )
+            path = f"postprocessing/{step.module}/{state.shown(out)}.csv"
+            state.publish(_table_file(path, passed))
     state.needs("features")
 
 
 def density(state: State, step: Step) -> None:
-    """`KernelDensityEstimation`: density maps as tables."""
+    """`KernelDensityEstimation`: density maps, as tables and as images."""
     values = state.arguments(step, "networks.density")
+    grid_px = max(int(step.args.get("downscale_factor") or 1), 1)
     if values.get("grid_um"):
         state.put("networks.density.grid_um", values["grid_um"])
     for number, name in enumerate(step.singles(list(state.tables))):
         role = state.tables[name].role
         state.done_by(step, role)
+        _all_cells(state, step, name)
         if step.publish:
-            out = state.shown(_output(step, number, name))
-            path = f"postprocessing/{step.module}/{out}.csv"
-            datasets = (f"{role}.density_map",)
-            state.publish(Artefact(path, "plain", datasets, role=role))
-    _no_pictures(state, step)
+            path = _path(state, step, number, name)
+            maps = Artefact(f"{path}.csv", "plain", (f"{role}.density_map",), role=role)
+            state.publish(maps)
+        if step.wants("image"):
+            datasets = (f"{role}.tracks", "calibration")
+            state.publish(
+                Artefact(f"{path}.tif", "density", datasets, role=role, grid_px=grid_px)
+            )
     state.needs("networks")
 
 
@@ -138,13 +162,15 @@ def triangulation(state: State, step: Step) -> None:
     state.put("networks.radius_um", None)
     for number, name in enumerate(step.singles(list(state.tables))):
         role = state.tables[name].role
-        if step.publish:
-            out = state.shown(_output(step, number, name))
-            path = f"postprocessing/{step.module}/{out}"
-            datasets = (f"{role}.tracks", "calibration")
+        _all_cells(state, step, name)
+        path = _path(state, step, number, name)
+        datasets = (f"{role}.tracks", "calibration")
+        if step.wants("network"):
             state.publish(Artefact(path, "network", datasets, role=role))
+        if step.wants("image"):
+            file = f"{path}.tif"
+            state.publish(Artefact(file, "network_image", datasets, role=role))
     state.done_by(step)
-    _no_pictures(state, step)
     state.needs("networks")
 
 
@@ -161,22 +187,37 @@ def contacts(state: State, step: Step) -> None:
         first, second = roles
         if (first, second) not in state.pairs:
             state.pairs.append((first, second))
-        if step.publish:
-            out = state.shown(_output(step, number, f"{pair[0]}To{pair[1]}"))
-            path = f"postprocessing/{step.module}/{out}"
-            # The pair's name has the effector first, which is known at the end.
-            datasets = (f"{first}.tracks", f"{second}.tracks", "<pair>.contacts")
-            state.publish(Artefact(f"{path}.csv", "contacts", datasets, second, first))
+        for name in pair:
+            _all_cells(state, step, name)
+        path = _path(state, step, number, f"{pair[0]}To{pair[1]}")
+        # The pair's name has the effector first, which is known at the end.
+        datasets = (f"{first}.tracks", f"{second}.tracks", "<pair>.contacts")
+        if step.wants("feature"):
+            table = replace(state.tables[pair[0]], conditions=(), features=())
+            state.publish(
+                Artefact(
+                    f"{path}.csv", "contacts", datasets, second, first, table=table
+                )
+            )
+        if step.wants("network"):
             state.publish(Artefact(path, "pairs", datasets, second, first))
+        if step.wants("image"):
+            file = f"{path}.tif"
+            state.publish(Artefact(file, "pairs_image", datasets, second, first))
         state.nodes.setdefault(step.task, []).append(f"<{first}-{second}>")
-    _no_pictures(state, step)
     state.needs("contacts")
 
 
-def _no_pictures(state: State, step: Step) -> None:
-    if step.publish and "image" in step.output_type:
-        note = "tables and graphs are written, no picture of them"
-        state.report.add(f"{step.key} output_type: image", "ignored", "", note)
+def _path(state: State, step: Step, number: int, otherwise: str) -> str:
+    out = state.shown(_output(step, number, otherwise))
+    return f"postprocessing/{step.module}/{out}"
+
+
+def _all_cells(state: State, step: Step, name: str) -> None:
+    """Say that a filter before this step does not act on it."""
+    if state.tables[name].conditions:
+        note = f"all cells of '{state.tables[name].role}', not only those that pass"
+        state.report.add(f"{step.key} channels: {name}", "changed", "", note)
 
 
 def kinematics(state: State, step: Step) -> None:
@@ -188,9 +229,9 @@ def kinematics(state: State, step: Step) -> None:
     for number, name in enumerate(step.singles(list(state.tables))):
         role = state.tables[name].role
         state.done_by(step, role)
+        _all_cells(state, step, name)
         if step.publish:
-            out = state.shown(_output(step, number, name))
-            path = f"postprocessing/{step.module}/{out}.csv"
+            path = f"{_path(state, step, number, name)}.csv"
             state.publish(Artefact(path, "plain", (f"{role}.{dataset}",), role=role))
     state.needs("kinematics")
 
@@ -206,11 +247,10 @@ def viability(state: State, step: Step) -> None:
         if kind_of(role) is None:
             state.kinds.setdefault(role, "target")
         state.done_by(step, role)
+        _all_cells(state, step, name)
         if step.publish:
-            out = state.shown(_output(step, number, name))
-            path = f"postprocessing/{step.module}/{out}.csv"
-            datasets = (f"{role}.viability",)
-            state.publish(Artefact(path, "plain", datasets, role=role))
+            path = f"{_path(state, step, number, name)}.csv"
+            state.publish(Artefact(path, "plain", (f"{role}.viability",), role=role))
     state.needs("killing")
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import posixpath
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cyto_kedro.legacy.roles import markers_of
-from cyto_kedro.legacy.state import State
+from cyto_kedro.legacy.state import Artefact, State
+
+_SCRATCH = "${globals:scratch_root}/<dataset>/<movie>/<workflow>"
+_TABLES = ("detections", "tracks")
 
 
 def layout_of(
@@ -32,11 +37,20 @@ def layout_of(
     }
     return {
         "dataset": name,
+        **_data_root(state.channels.values()),
         "channels": channels,
         "roles": dict(state.roles),
         "markers": markers_of(state, channels),
         **calibration,
     }
+
+
+def _data_root(files: Iterable[str]) -> dict[str, str]:
+    """The folder around all images, which containers are shown; none if it is ``/``."""
+    folders = [re.split(r"[*?\[]", file)[0].rpartition("/")[0] for file in files]
+    whole = all(folder.startswith("/") for folder in folders)
+    root = posixpath.commonpath(folders) if whole else ""
+    return {"data_root": root} if root.strip("/") else {}
 
 
 def complete(state: State) -> None:
@@ -65,6 +79,27 @@ def complete(state: State) -> None:
                 state.report.add(
                     f"tracking of {role}", "changed", f"tracking.{role}.method", note
                 )
+
+
+def catalog_of(artefacts: Iterable[Artefact]) -> dict[str, Any]:
+    """Content of ``catalog.yml``: the tables that the user wants, as CSV, too.
+
+    The entries are those of ``conf/base`` but for the second format: they stay in
+    their storage class.
+    """
+    wanted = {name for a in artefacts if a.kind == "table" for name in a.datasets}
+    entries: dict[str, Any] = {}
+    for dataset in sorted(wanted):
+        role, _, table = dataset.rpartition(".")
+        if table in _TABLES:
+            entries[dataset] = {
+                "type": "cyto_kedro.datasets.TableDataset",
+                "filepath": f"{_SCRATCH}/{role}/{table}.parquet",
+                "formats": ["parquet", "csv"],
+                "validator": f"cyto_kedro.core.schemas.{table.upper()}",
+                "metadata": {"kedro-viz": {"layer": "scratch"}},
+            }
+    return entries
 
 
 def _used(state: State) -> set[str]:

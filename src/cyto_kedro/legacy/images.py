@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from cyto_kedro.core.errors import ConfigError
@@ -9,11 +10,14 @@ from cyto_kedro.legacy.names import identifier, kind_of
 from cyto_kedro.legacy.plan import Step
 from cyto_kedro.legacy.state import Artefact, State
 
-# Largest value of a 16-bit image: skimage's gamma correction is relative to it.
+# Of a 16-bit image: skimage's gamma correction is relative to the largest value.
 _FULL_SCALE = 65535.0
 # Cellpose drops smaller masks (px); its own default.
 _CELLPOSE_MIN_PX = 15
-_OLD_CELLPOSE = ("cyto", "cyto2", "cyto3", "nuclei")
+_OLD_CELLPOSE = {
+    *("cyto", "cyto2", "cyto3", "nuclei", "livecell", "tissuenet", "general"),
+    *("cp", "cpx", "tn1", "tn2", "tn3", "lc1", "lc2", "lc3", "lc4", "cyto2_cp3"),
+}
 
 
 def channel_merge(state: State, step: Step) -> None:
@@ -34,9 +38,8 @@ def channel_merge(state: State, step: Step) -> None:
             )
         state.done_by(step, role)
         if step.publish:
-            path = f"preprocessing/{step.module}/{state.shown(name)}.tif"
-            state.publish(Artefact(path, "image", (f"{role}.merged",), role=role))
             state.needs("preprocessing")
+            _publish_image(state, step, role)
 
 
 def _weights(given: Any, group: tuple[str, ...], step: Step) -> dict[str, float]:
@@ -71,14 +74,8 @@ def _add_step(
         chosen = dict(values)
         normalised = any(s["name"] == "percentile_normalise" for s in steps)
         if head["name"] == "gamma" and not normalised:
-            chosen["scale"] = _FULL_SCALE
-            state.report.add(
-                f"{step.key} scale",
-                "changed",
-                f"preprocessing.channels.{name}.steps",
-                "relative to the largest value of 16 bit; write 255 for 8-bit files: "
-                "a factor on all intensities",
-            )
+            chosen["scale"] = state.full_scale or _FULL_SCALE
+            _tell_scale(state, step, name)
         state.put(f"preprocessing.channels.{name}.steps", [*steps, chosen])
         state.done_by(step, name)
     if step.publish:
@@ -102,19 +99,26 @@ def _sources(state: State, step: Step, names: list[str]) -> list[str]:
     return list(sources)
 
 
+def _tell_scale(state: State, step: Step, name: str) -> None:
+    key, ours = f"{step.key} scale", f"preprocessing.channels.{name}.steps"
+    if state.full_scale is None:
+        note = "relative to the largest value of 16 bit, as the images are not there; "
+        note += "write 255 for 8-bit files"
+        state.report.add(key, "changed", ours, note)
+    else:
+        state.report.add(key, "mapped", ours, "relative to the largest value, as there")
+
+
 def _publish_image(state: State, step: Step, name: str) -> None:
-    dataset = f"{name}.merged" if name in state.merged else f"{name}.image"
-    for path, old in list(state.artefacts.items()):
-        if old.kind == "image" and old.datasets == (dataset,):
-            del state.artefacts[path]
-            state.report.add(
-                f"{step.key} output",
-                "changed",
-                dataset,
-                f"only the finished image is kept: {path} is not written",
-            )
+    """Note an image as it is now; later steps do not change what is written."""
+    merged = name in state.merged
+    done = tuple(
+        (one, len(state.get(f"preprocessing.channels.{one}.steps") or []))
+        for one in state.merged.get(name, (name,))
+    )
     path = f"preprocessing/{step.module}/{state.shown(name)}.tif"
-    state.publish(Artefact(path, "image", (dataset,), channel=name))
+    role = name if merged else ""
+    state.publish(Artefact(path, "image", role=role, steps=done))
 
 
 def correlation(state: State, step: Step) -> None:
@@ -132,13 +136,25 @@ def register_denoise(state: State, step: Step) -> None:
     given = state.arguments(step, "preprocessing.registration.method")
     state.put("preprocessing.registration.method", {"name": "ants"} | given)
     for name in step.singles(list(state.channels)):
-        steps = state.get(f"preprocessing.channels.{name}.steps") or []
+        place = f"preprocessing.channels.{name}.steps"
+        steps = state.get(place) or []
         denoise = {"name": "denoise", "method": {"name": "ants"}}
-        state.put(f"preprocessing.channels.{name}.steps", [denoise, *steps])
+        state.put(place, [denoise, *steps])
+        if steps:
+            note = "denoised first: the other steps follow"
+            state.report.add(f"{step.key} order", "changed", place, note)
+            _one_step_more(state, name)
         state.done_by(step, name)
         if step.publish:
             _publish_image(state, step, name)
     state.needs("preprocessing")
+
+
+def _one_step_more(state: State, channel: str) -> None:
+    """What was noted of a channel's images, after a step was put before theirs."""
+    for path, noted in state.artefacts.items():
+        steps = tuple((one, n + (one == channel)) for one, n in noted.steps)
+        state.artefacts[path] = replace(noted, steps=steps)
 
 
 def cellpose(state: State, step: Step) -> None:
@@ -150,7 +166,7 @@ def cellpose(state: State, step: Step) -> None:
         if model.lower() in _OLD_CELLPOSE:
             values["model"] = state.options.cellpose_model
             state.report.add(
-                f"{step.key} args.model_type",
+                f"{step.key} {step.word}.model_type",
                 "changed",
                 f"{place}.model",
                 f"Cellpose 4 cannot load '{model}': {state.options.cellpose_model} "
@@ -175,7 +191,7 @@ def stardist(state: State, step: Step) -> None:
         if "/" not in model:
             values["model"] = f"{state.options.stardist_models}/{model}"
             state.report.add(
-                f"{step.key} args.model_name",
+                f"{step.key} {step.word}.model_name",
                 "changed",
                 f"{place}.model",
                 "a folder: nothing is downloaded by a run",
@@ -211,6 +227,13 @@ def _segment(
 
 def image_to_label(state: State, step: Step) -> None:
     """`ImageToLabel`: ready masks."""
+    if step.channels == "all" and state.measured:
+        # The file's other channels are images, which pyCyto calls masks and never uses.
+        left = [one for one in state.channels if one not in state.measured]
+        note = f"not {', '.join(left)}: no table is made of them as masks"
+        if left:
+            state.report.add(f"{step.key} channels", "changed", "roles", note)
+        step = replace(step, channels=[*state.measured])
     for name in _roles(state, step):
         if name in state.merged:
             raise ConfigError(

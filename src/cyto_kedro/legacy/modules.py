@@ -57,14 +57,15 @@ class Module:
 
     Attributes:
         stage: preprocessing, segmentation, tabulation, tracking, postprocessing.
-        path: Its dotted name, for messages.
+        path: Its dotted name.
         args: Arguments by name.
         note: What differs here, whatever the arguments.
         nodes: Names of our nodes that do its work; ``{name}`` is the channel, role or
             pair.
         grouped: Takes groups of channels.
         refused: Why there is nothing for it here.
-        frame_wise: Its nodes can be fanned out over frames.
+        also: Further dotted names that it has had.
+        anywhere: Only its name is known: any file of its stage may hold it.
     """
 
     stage: str
@@ -74,7 +75,15 @@ class Module:
     nodes: tuple[str, ...] = ()
     grouped: bool = False
     refused: str = ""
-    frame_wise: bool = False
+    also: tuple[str, ...] = ()
+    anywhere: bool = False
+
+    def is_at(self, path: str) -> bool:
+        """Whether a dotted name can mean it."""
+        if path in (self.path, *self.also):
+            return True
+        parts = path.split(".")
+        return self.anywhere and parts[0] == "cyto" and parts[1:2] == [self.stage]
 
 
 _QUIET = Arg(verdict="ignored", note="a run logs what it does")
@@ -85,12 +94,17 @@ _PIXELS = (
     "times the pixel size"
 )
 _THREADS = Arg(verdict="ignored", note="the runner decides how many processes work")
+_COLUMN = Arg(verdict="ignored", note="columns have fixed names")
+_COLUMNS = dict.fromkeys(("x_col", "y_col", "frame_col", "track_id_col"), _COLUMN)
+_WIDE_LABELS = "masks are 32 bit (pyCyto's wrap at 255 or 65535)"
 
 _CELLPOSE = {
     "model_type": Arg("model", "mapped"),
-    "cellprob_thresh": Arg("cellprob_threshold"),
+    "cellprob_thresh": Arg("cellprob_threshold", default=-3.0),
     "flow_threshold": Arg("flow_threshold"),
-    "diameter": Arg("diameter_um", "changed", "pixels there, um here", _length),
+    "diameter": Arg(
+        "diameter_um", "changed", "pixels there, um here", _length, default=16.18
+    ),
     "batch_size": Arg("batch_size", note="tiles per GPU batch"),
     "gpu": Arg("gpu", convert=lambda value, _: "auto" if value else "off"),
     "channels": Arg(
@@ -143,14 +157,10 @@ _CONTACTS = {
 MODULES: dict[str, Module] = {
     "ChannelMerge": Module(
         "preprocessing",
-        "cyto.preprocessing.channel_merge.ChannelMerge",
-        {
-            "weights": Arg("weights"),
-        }
-        | _ONE,
+        "cyto.utils.utils.ChannelMerge",
+        {"weights": Arg("weights")} | _ONE,
         nodes=("{name}.merge",),
         grouped=True,
-        frame_wise=True,
     ),
     "PercentileNormalization": Module(
         "preprocessing",
@@ -158,20 +168,24 @@ MODULES: dict[str, Module] = {
         {"lp": Arg("lp", default=5), "up": Arg("up", default=95)} | _ONE,
         note="the result is 0 to 1 in float32, not the full range of integers",
         nodes=("{name}.preprocess",),
-        frame_wise=True,
     ),
     "GammaCorrection": Module(
         "preprocessing",
         "cyto.preprocessing.normalization.GammaCorrection",
         {"gamma": Arg("gamma", default=1.0), "gain": Arg("gain", default=1.0)} | _ONE,
         nodes=("{name}.preprocess",),
-        frame_wise=True,
     ),
     "CrossChannelCorrelation": Module(
         "preprocessing",
         "cyto.preprocessing.cross_channel_correlation.CrossChannelCorrelation",
-        _ONE,
-        note="a table for all pairs of channels, in the image and inside masks",
+        {
+            "mode": Arg(verdict="ignored", note="frame by frame"),
+            "method": Arg(verdict="ignored", note="Pearson's: about the mean"),
+            "scale": Arg(verdict="ignored", note="-1 to 1, no grey values"),
+        }
+        | _ONE,
+        note="a table for all pairs of channels, in the image and inside masks; no "
+        "image of products, whose 16 bits wrap",
         nodes=("features.correlate",),
         grouped=True,
     ),
@@ -189,32 +203,32 @@ MODULES: dict[str, Module] = {
         note="registers once for all channels, then denoises each channel, with ANTs; "
         "block_correlation is many times faster",
         nodes=("preprocessing.estimate_drift", "{name}.preprocess"),
+        anywhere=True,
     ),
     "CellPose": Module(
         "segmentation",
         "cyto.segmentation.cellpose.CellPose",
         _CELLPOSE,
+        note=_WIDE_LABELS,
         nodes=("{name}.segment",),
-        frame_wise=True,
     ),
     "StarDist": Module(
         "segmentation",
         "cyto.segmentation.stardist.StarDist",
         _STARDIST,
+        note=_WIDE_LABELS,
         nodes=("{name}.segment",),
-        frame_wise=True,
     ),
     "ImageToLabel": Module(
         "segmentation",
-        "cyto.segmentation.label.ImageToLabel",
+        "cyto.utils.utils.ImageToLabel",
         _ONE,
         note="the file is taken as masks, with its ids; registration moves them",
         nodes=("{name}.import_masks",),
-        frame_wise=True,
     ),
     "label_to_sparse": Module(
         "tabulation",
-        "cyto.tabulation.label_to_sparse",
+        "cyto.utils.label_to_table.label_to_sparse",
         _ONE,
         note="ids are those of the masks; all channels are measured in all masks",
         nodes=("{name}.tabulate",),
@@ -237,11 +251,13 @@ MODULES: dict[str, Module] = {
         }
         | _ONE,
         nodes=("{name}.track",),
+        anywhere=True,
     ),
     "Ultrack": Module(
         "tracking",
         "cyto.tracking.ultrack.Ultrack",
         refused="there is no Ultrack here: use TrackMate, or its method 'lap'",
+        anywhere=True,
     ),
     "CrossTableOperation": Module(
         "postprocessing",
@@ -294,44 +310,65 @@ MODULES: dict[str, Module] = {
     ),
     "Kinematics": Module(
         "postprocessing",
-        "cyto.postprocessing.kinematics.Kinematics",
-        _ONE,
-        note="velocity is from the previous point, the first undefined; um/min",
+        "cyto.utils.kinematics.cal_kinematics",
+        _COLUMNS | _ONE,
+        note="velocity is from the previous point, the first undefined, um/min; path "
+        "efficiency is net over travelled distance, not its inverse",
         nodes=("{name}.kinematics",),
+        anywhere=True,
     ),
     "MSD": Module(
         "postprocessing",
-        "cyto.postprocessing.kinematics.MSD",
-        {"max_lag": Arg("max_lag_frames")} | _ONE,
+        "cyto.utils.kinematics.cal_msd",
+        dict.fromkeys(
+            ("max_lag", "time_lag"), Arg("max_lag_frames", place="kinematics.msd")
+        )
+        | _COLUMNS
+        | _ONE,
         note="pyCyto's mean squared displacement is wrong beyond lag 1",
         nodes=("{name}.kinematics",),
+        also=("cyto.utils.kinematics.compute_msd_time_lag",),
+        anywhere=True,
     ),
     "CDI": Module(
         "postprocessing",
-        "cyto.postprocessing.sparse_to_sparse.CDI",
+        "cyto.postprocessing.sparse_to_sparse.calculate_cdi",
         {
             "viability_col": Arg(verdict="ignored", note="the channel of kind live"),
             "death_col": Arg(verdict="ignored", note="the channel of kind death"),
-            "out_col": Arg(verdict="ignored", note="columns have fixed names"),
+            "out_col": _COLUMN,
         }
         | _ONE,
+        note="smoothed without padding by zeros, which let tracks end in a false death",
         nodes=("{name}.viability",),
+        anywhere=True,
     ),
     "Viability": Module(
         "postprocessing",
-        "cyto.postprocessing.sparse_to_sparse.Viability",
+        "cyto.postprocessing.sparse_to_sparse.cal_viability",
         {
             "pos_cols": Arg(verdict="ignored", note="the channel of kind live"),
             "neg_cols": Arg(verdict="ignored", note="the channel of kind death"),
         }
         | _ONE,
-        note="a logistic curve of the death signal, in spreads of the living",
+        note="a logistic curve of the death signal, in spreads of the living; smoothed "
+        "without padding by zeros, which let tracks end in a false death",
         nodes=("{name}.viability",),
+        anywhere=True,
     ),
     "SmoothedGradient": Module(
         "postprocessing",
-        "cyto.postprocessing.sparse_to_sparse.SmoothedGradient",
+        "cyto.postprocessing.sparse_to_sparse.compute_smoothed_gradient",
         refused="no column is smoothed for its gradient: deaths are found with "
         "killing.death.smoothing and fitted with killing.death.rise",
+        also=("cyto.postprocessing.sparse_to_sparse.compute_savgol_filter",),
+        anywhere=True,
     ),
+}
+
+#: Names of functions that do what a module does.
+FUNCTIONS = {
+    path.rpartition(".")[2]: name
+    for name, module in MODULES.items()
+    for path in (module.path, *module.also)
 }

@@ -59,6 +59,11 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"did you mean '{by_text[near[0]]}'? " if near else ""
 
 
+def misspelt(name: str, known: Iterable[str]) -> bool:
+    """Whether a key is so near a known one that it must have been meant."""
+    return bool(get_close_matches(plain(name), map(plain, known), n=1, cutoff=0.8))
+
+
 def bind(task: str, tags: Sequence[str], channels: Sequence[str]) -> str | None:
     """The channel that a task's id begins with, else the one that is among its tags.
 

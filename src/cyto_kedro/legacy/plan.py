@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from cyto_kedro.core.errors import ConfigError
 from cyto_kedro.legacy.formats import STAGES, DagPipeline, Item, LegacyPipeline, Task
-from cyto_kedro.legacy.modules import MODULES, Module
+from cyto_kedro.legacy.modules import FUNCTIONS, MODULES, Module
 from cyto_kedro.legacy.names import bind, nearest, unbound
 
 Channels = Literal["all"] | list[str | list[str]]
@@ -28,6 +28,7 @@ class Step:
         publish: Whether the user wants its result as a file.
         kind: ``role:`` of the item, if it says one.
         input_type, output_type: As written.
+        word: What the file calls its arguments.
     """
 
     key: str
@@ -40,11 +41,16 @@ class Step:
     kind: str | None = None
     input_type: tuple[str, ...] = ()
     output_type: tuple[str, ...] = ()
+    word: str = "args"
 
     @property
     def spec(self) -> Module:
         """What is known of the module."""
         return MODULES[self.module]
+
+    def wants(self, kind: str) -> bool:
+        """Whether a result of this kind is among those that the step publishes."""
+        return self.publish and (not self.output_type or kind in self.output_type)
 
     def singles(self, known: Sequence[str]) -> list[str]:
         """Its channels one by one; those of ``known`` for ``all``.
@@ -159,20 +165,21 @@ def known_module(name: str, where: str) -> str:
         ConfigError: It is not known, with the nearest that is.
     """
     path, _, last = name.rpartition(".")
-    known = MODULES.get(last)
-    if known is None:
+    module = last if last in MODULES else FUNCTIONS.get(last)
+    if module is None:
         raise ConfigError(
             f"There is no module '{name}'",
             where=where,
             fix=f"{nearest(last, MODULES)}known modules: {', '.join(MODULES)}",
         )
-    if path and path != "cyto" and not path.startswith(f"cyto.{known.stage}"):
+    known = MODULES[module]
+    if path and path != "cyto" and not known.is_at(name):
         raise ConfigError(
             f"There is no module '{name}'",
             where=where,
             fix=f"did you mean '{known.path}'?",
         )
-    return last
+    return module
 
 
 def _of_tasks(document: DagPipeline) -> Plan:
@@ -195,6 +202,7 @@ def _of_tasks(document: DagPipeline) -> Plan:
                 outputs=task.output_channel_name,
                 publish=task.output,
                 kind=task.role,
+                word="params",
             )
         )
         if MODULES[module].stage == "tabulation":

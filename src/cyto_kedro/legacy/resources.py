@@ -13,12 +13,16 @@ from cyto_kedro.legacy.report import Report, Verdict
 from cyto_kedro.legacy.state import State
 
 LOCAL = "local"
-# "" takes back the image that a base profile may name under the same selector.
-_BARE = {"engine": "bare", "image": ""}
+_BARE = {"engine": "bare"}
+# Of conf/base, whose default is a container: its image has to be taken back.
+_BOXED = ("container", "cluster", "cloud")
 _ENGINES = {"docker": "docker", "singularity": "apptainer", "apptainer": "apptainer"}
-_MEMORY = re.compile(r"^(\d+)\s*([KMGT])(i?)B?$")
+_MEMORY = re.compile(r"^(\d+)\s*([KMGT])(i?)B?$", re.IGNORECASE)
 _ALIASES = {"memory": "mem", "cpus-per-task": "cpus", "cpus_per_task": "cpus"}
 _KNOWN = ("mem", "cpus", "gpu", "gres", "partition", "time", "batch_size")
+# Ours by pyCyto's.
+_REQUESTS = {"cpus": "cpus_per_task", "mem": "mem", "gres": "gres"}
+_REQUESTS |= {"partition": "partition", "time": "time"}
 _ONLY_SLURM = ("partition", "gres", "time", "batch_size")
 
 
@@ -43,11 +47,18 @@ def execution_of(
     profiles: dict[str, Any] = {}
     for name, tasks in known.items():
         profiles[name] = _profile(name, tasks, plan, state)
-    profiles.setdefault(LOCAL, {"default": dict(_BARE)})
+    profiles.setdefault(LOCAL, {"default": _default(LOCAL)})
     report.add("execution_profile", "mapped", "default_profile", profile)
+    if resources.default_profile is not None:
+        used = "used" if resources.default_profile == profile else "another one is used"
+        report.add("default_profile", "mapped", "default_profile", used)
+    for name in resources.unknown:
+        report.add(name, "ignored", "", "no key of pyCyto's format")
     execution = {"default_profile": profile, "profiles": profiles}
     boxed = any(entry["engine"] != "bare" for entry in profiles[profile].values())
-    return execution, _slurm(known, profile, state), boxed
+    slurm = _slurm(known, profile, state)
+    _tell_resources(known, state)
+    return execution, slurm, boxed
 
 
 def _no_profile(name: str, known: list[str]) -> ConfigError:
@@ -70,14 +81,31 @@ def _profile(
     for task in plan.tasks:
         given = tasks.get(task)
         key = f"execution_configs.{name}.{task}"
-        for node in state.nodes.get(task, ()):
+        nodes = state.nodes.get(task, [])
+        for node in nodes:
             entries[node] = _entry(given, name, key, state.report)
-            if given is not None:
-                ours = f"profiles.{name}: {node}"
-                verdict: Verdict = "changed" if given.image else "mapped"
-                note = "the image must hold this package" if given.image else ""
-                state.report.add(key, verdict, ours, note)
-    return entries | {"default": dict(_BARE)}
+        if given is not None:
+            _told(given, key, f"profiles.{name}: {', '.join(nodes)}", state.report)
+    return entries | {"default": _default(name)}
+
+
+def _default(profile: str) -> dict[str, Any]:
+    return {"engine": "bare", "image": ""} if profile in _BOXED else dict(_BARE)
+
+
+def _told(given: TaskResources, key: str, ours: str, report: Report) -> None:
+    """What became of how a task is executed; its resources are told elsewhere."""
+    boxed = given.type == "container"
+    if "type" in given.model_fields_set:
+        report.add(f"{key}.type", "mapped", ours)
+    if given.image is not None:
+        note = "the image must hold this package" if boxed else "nothing runs in it"
+        report.add(f"{key}.image", "changed" if boxed else "ignored", ours, note)
+    runner = f"{key}.runner"
+    if given.runner is not None and not any(row.key == runner for row in report.rows):
+        report.add(runner, "mapped" if boxed else "ignored", "engine")
+    for name in given.unknown:
+        report.add(f"{key}.{name}", "ignored", "", "no key of pyCyto's format")
 
 
 def container_entry(given: TaskResources, key: str) -> dict[str, Any]:
@@ -131,7 +159,8 @@ def _normal(given: dict[str, Any], key: str) -> dict[str, Any]:
                 where=f"{key}.resources",
                 fix="write 8Gi, 32G or 32768M",
             )
-        values["mem"] = "".join(match.groups())
+        amount, unit, binary = match.groups()
+        values["mem"] = amount + unit.upper() + binary.lower()
     return values
 
 
@@ -157,13 +186,48 @@ def _slurm(
             rule = _rule(values, node, key, state)
             if rule:
                 rules[node] = rule
+        _tell_requests(given.resources, state.nodes.get(task, []), key, state.report)
     return {"nodes": rules} if rules else {}
 
 
+def _tell_requests(
+    given: dict[str, Any], nodes: list[str], key: str, report: Report
+) -> None:
+    for name in given if nodes else ():
+        known = _ALIASES.get(name, name)
+        if known not in ("batch_size", "node_selector"):
+            ours = _REQUESTS.get(known, "gres" if known == "gpu" else f"extra.{known}")
+            place = f"slurm.yml nodes: {', '.join(nodes)}.{ours}"
+            report.add(f"{key}.{name}", "mapped", place)
+
+
+def _tell_resources(known: dict[str, dict[str, TaskResources]], state: State) -> None:
+    """Resources that are no request to SLURM: limits of containers, or nothing."""
+    told = {row.key for row in state.report.rows}
+    for profile, tasks in known.items():
+        for task, given in tasks.items():
+            key = f"execution_configs.{profile}.{task}.resources"
+            for name in given.resources if task in state.nodes else ():
+                if f"{key}.{name}" not in told:
+                    verdict, ours, note = _limit(name, given)
+                    state.report.add(f"{key}.{name}", verdict, ours, note)
+
+
+def _limit(name: str, given: TaskResources) -> tuple[Verdict, str, str]:
+    known = _ALIASES.get(name, name)
+    boxed = given.type == "container"
+    limited = boxed and given.runner not in ("singularity", "apptainer")
+    if boxed and known == "gpu":
+        return "mapped", "execution.yml: gpu", ""
+    if limited and known in ("mem", "cpus"):
+        return "mapped", f"execution.yml: resources.{known}", ""
+    if known == "node_selector" and boxed:
+        return "mapped", "execution.yml: kubernetes.node_selector", ""
+    return "ignored", "", "a request to SLURM, to which this profile submits nothing"
+
+
 def _rule(values: dict[str, Any], node: str, key: str, state: State) -> dict[str, Any]:
-    ours = {"cpus": "cpus_per_task", "mem": "mem", "gres": "gres"}
-    ours |= {"partition": "partition", "time": "time"}
-    rule = {ours[name]: values[name] for name in ours if name in values}
+    rule = {_REQUESTS[name]: values[name] for name in _REQUESTS if name in values}
     if values.get("gpu") and "gres" not in rule:
         rule["gres"] = f"gpu:{int(values['gpu'])}"
     extra = {
@@ -183,6 +247,4 @@ def _rule(values: dict[str, Any], node: str, key: str, state: State) -> dict[str
         else:
             note = f"{node} looks at all frames together"
             state.report.add(f"{key}.batch_size", "ignored", "", note)
-    if rule:
-        state.report.add(key, "mapped", f"slurm.yml nodes: {node}")
     return rule

@@ -63,7 +63,7 @@ def finish_pairs(state: State, kinds: dict[str, str]) -> None:
         return "_".join(both)
 
     for path, artefact in state.artefacts.items():
-        if artefact.kind in ("contacts", "pairs"):
+        if artefact.kind in ("contacts", "pairs", "pairs_image"):
             pair = name(artefact.role, artefact.channel)
             filled = tuple(d.replace("<pair>", pair) for d in artefact.datasets)
             state.artefacts[path] = replace(artefact, datasets=filled)

@@ -17,12 +17,13 @@ Kind = Literal[
     "masks",
     "table",
     "trackmate",
-    "combined",
-    "filtered",
     "plain",
+    "density",
     "network",
+    "network_image",
     "contacts",
     "pairs",
+    "pairs_image",
 ]
 
 
@@ -34,11 +35,13 @@ class Facts:
         shape: T, Y, X of the first channel.
         pixel_size_um: Its pixel size (um).
         frame_interval_min: Its time between frames (min).
+        full_scale: Largest value of its type; 1 for floating point.
     """
 
     shape: tuple[int, int, int] | None = None
     pixel_size_um: float | None = None
     frame_interval_min: float | None = None
+    full_scale: float | None = None
 
 
 @dataclass(frozen=True)
@@ -63,10 +66,19 @@ class Options:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of pyCyto: the intensities of one channel in the masks of one role."""
+    """A table of pyCyto: the intensities of one channel in the masks of one role.
+
+    Attributes:
+        channel: The channel.
+        role: The role.
+        features: Columns made of two tables: pyCyto's name, name of our feature.
+        conditions: What its rows have passed: our column, comparison, value.
+    """
 
     channel: str
     role: str
+    features: tuple[tuple[str, str], ...] = ()
+    conditions: tuple[tuple[str, str, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -77,17 +89,21 @@ class Artefact:
         path: Below ``output_dir``, as pyCyto names it.
         kind: What is written there.
         datasets: Where it comes from.
-        channel: Channel whose intensities a table shows.
+        channel: Second role of a pair.
         role: Role that it is about.
-        feature: Feature of ``cross_features`` that a table shows as a column.
+        table: What a table shows.
+        steps: Of an image: how many steps of each channel it has been through.
+        grid_px: Of a density: its grid (px).
     """
 
     path: str
     kind: Kind
-    datasets: tuple[str, ...]
+    datasets: tuple[str, ...] = ()
     channel: str = ""
     role: str = ""
-    feature: str = ""
+    table: Table | None = None
+    steps: tuple[tuple[str, int], ...] = ()
+    grid_px: int = 1
 
 
 @dataclass
@@ -108,6 +124,8 @@ class State:
     pipelines: list[str] = field(default_factory=list)
     artefacts: dict[str, Artefact] = field(default_factory=dict)
     nodes: dict[str, list[str]] = field(default_factory=dict)
+    full_scale: float | None = None
+    measured: tuple[str, ...] = ()
     written: dict[str, str] = field(default_factory=dict)
 
     def shown(self, name: str) -> str:
@@ -174,11 +192,16 @@ class State:
                 )
         found: dict[str, Any] = {}
         for name, arg in spec.args.items():
+            key = f"{step.key} {step.word}.{name}"
+            ours = arg.place.format(name=name_of(place)) if arg.place else place
+            ours = f"{ours}.{arg.ours}"
             if name not in step.args:
                 if arg.default is not None:
                     found[arg.ours] = arg.convert(arg.default, self.pixel_um)
+                    note = f"not in the file: pyCyto's own {arg.default}"
+                    self.report.add(key, "mapped", ours, note)
                 continue
-            key, value = f"{step.key} args.{name}", step.args[name]
+            value = step.args[name]
             if not arg.ours:
                 self.report.add(key, arg.verdict, "", arg.note)
                 continue
@@ -188,8 +211,7 @@ class State:
                 raise ConfigError(
                     f"{name}: {value!r} is not a value for it", where=step.key
                 ) from exc
-            ours = arg.place.format(name=name_of(place)) if arg.place else place
-            self.report.add(key, arg.verdict, f"{ours}.{arg.ours}", arg.note)
+            self.report.add(key, arg.verdict, ours, arg.note)
         return found
 
 

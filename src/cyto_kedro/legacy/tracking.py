@@ -49,8 +49,8 @@ def _publish_table(state: State, name: str, table: Table, tracked: bool) -> None
             f"tracking/{state.shown(name)}.csv",
             "table",
             (dataset,),
-            channel=table.channel,
             role=table.role,
+            table=table,
         )
     )
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from cyto_kedro.core.errors import ConfigError
+from cyto_kedro.legacy.account import account, check_keys
 from cyto_kedro.legacy.cells import APPLY
-from cyto_kedro.legacy.complete import complete, layout_of
+from cyto_kedro.legacy.complete import catalog_of, complete, layout_of
 from cyto_kedro.legacy.formats import (
     DagPipeline,
     LegacyPipeline,
@@ -41,6 +42,7 @@ class Translation:
         parameters: By category; only what differs from the defaults.
         execution: Content of ``execution.yml``; empty without resources.
         slurm: Content of ``slurm.yml``; empty without resources.
+        catalog: Content of ``catalog.yml``; empty where no table is asked for.
         pipelines: Pipelines to run.
         artefacts: Files that the user asked for.
         output_dir: Where they go; None: nowhere.
@@ -60,6 +62,7 @@ class Translation:
     report: Report
     execution: dict[str, Any] = field(default_factory=dict)
     slurm: dict[str, Any] = field(default_factory=dict)
+    catalog: dict[str, Any] = field(default_factory=dict)
     in_containers: bool = False
 
     def refuse(self) -> None:
@@ -97,6 +100,7 @@ def translate(
     Raises:
         ConfigError: Something in the file cannot be meant as it is written.
     """
+    check_keys(document)
     report, facts = Report(), facts or Facts()
     pixel_um, keys = calibration_keys(document, facts, report)
     state = State(pixel_um, options or Options(), report, _channels(document, base))
@@ -104,6 +108,8 @@ def translate(
     if not state.channels:
         raise _no_channels(document)
     plan = _renamed(plan_of(document))
+    state.full_scale = facts.full_scale
+    state.measured = tuple(dict.fromkeys(masks for _, masks in plan.pairs))
     _remarks(document, report)
     _apply(state, plan)
     _contact_rule(document, state)
@@ -122,6 +128,7 @@ def translate(
         resources.default_profile if resources else None,
     )
     execution, slurm, boxed = execution_of(resources, chosen, plan, state)
+    account(document, plan, state)
     folder = document.output_dir
     return Translation(
         name=name,
@@ -135,6 +142,7 @@ def translate(
         report=report,
         execution=execution,
         slurm=slurm,
+        catalog=catalog_of(state.artefacts.values()),
         in_containers=boxed,
     )
 
@@ -217,9 +225,6 @@ def _apply(state: State, plan: Plan) -> None:
         if not early and not tabulated:
             tabulate(state, plan)
             tabulated = True
-        for key in ("input_type", "output_type"):
-            if getattr(step, key) and spec.stage != "postprocessing":
-                state.report.add(f"{step.key} {key}", "ignored", "", "it is known")
         if spec.refused:
             state.report.add(step.key, "refused", "", spec.refused)
         elif spec.stage == "tabulation":
@@ -241,7 +246,7 @@ def _contact_rule(document: Document, state: State) -> None:
     if state.pairs and mode == "overlap":
         state.put("contacts.rule", {"name": "overlap"})
         note = "shared pixels only, as pyCyto; cells that merely touch do not count"
-        state.report.add("contacts.mode overlap", "mapped", "contacts.rule", note)
+        state.report.add("contacts.mode", "mapped", "contacts.rule", note)
     elif state.pairs:
         state.report.add(
             "contacts",

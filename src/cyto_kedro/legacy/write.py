@@ -17,9 +17,13 @@ from cyto_kedro.legacy.translate import Translation
 REPORT = "IMPORT.md"
 _SOURCE = "# Translated from "
 _WIDTH = 70
+_CATALOG = """\
+# Tables with output: true, as CSV beside the Parquet file. All else is in conf/base.
+"""
 
 _COMMENTS = {
     "dataset": "Files are named in full; the name stands for them in results.",
+    "data_root": "Where the images are: containers see this folder.",
     "sheet": "One row per movie; conditions are columns.",
     "channels": "Raw image files.",
     "roles": "Cell types: effectors kill, targets are killed.",
@@ -78,7 +82,8 @@ def environment_files(
 
     Returns:
         ``globals.yml``, the sheet, ``parameters_analysis.yml``, where there is
-        something to say ``execution.yml`` and ``slurm.yml``, and the report.
+        something to say ``catalog.yml``, ``execution.yml`` and ``slurm.yml``, and the
+        report.
     """
     layout = translation.layout
     head = {"dataset": layout["dataset"], "sheet": sheet}
@@ -86,19 +91,30 @@ def environment_files(
     files = {
         "globals.yml": as_yaml(head | layout, source),
         "experiment.csv": table,
-        "parameters_analysis.yml": as_yaml(translation.parameters, source),
+        "parameters_analysis.yml": as_yaml(_in_order(translation.parameters), source),
     }
+    if translation.catalog:
+        text = as_yaml(translation.catalog, source)
+        first, _, rest = text.partition("\n")
+        files["catalog.yml"] = f"{first}\n\n{_CATALOG}{rest}"
     if translation.execution:
         files["execution.yml"] = as_yaml(translation.execution, source)
     if translation.slurm:
         files["slurm.yml"] = as_yaml(translation.slurm, source)
     title = f"What became of {Path(source).name}"
     note = (
-        "\nThe catalog needs no entry: the files of channels are in `globals.yml`. "
-        f"Pipelines: {', '.join(translation.pipelines)}.\n"
+        "\nThe files of channels are in `globals.yml`, so the catalog has entries only "
+        "for tables that are wanted as CSV, too. Pipelines: "
+        f"{', '.join(translation.pipelines)}.\n"
     )
     files[REPORT] = translation.report.markdown(title) + note
     return files
+
+
+def _in_order(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Categories in the order in which they run."""
+    known = [name for name in _COMMENTS if name in parameters]
+    return {name: parameters[name] for name in dict.fromkeys([*known, *parameters])}
 
 
 def as_yaml(values: dict[str, Any], source: str) -> str:
@@ -141,7 +157,7 @@ def write_environment(
     _refuse_existing(folder, origin, force)
     sheet = (folder / "experiment.csv").relative_to(conf.parent).as_posix()
     files = environment_files(translation, origin, sheet)
-    for name in ("execution.yml", "slurm.yml"):
+    for name in ("catalog.yml", "execution.yml", "slurm.yml"):
         if name not in files:
             (folder / name).unlink(missing_ok=True)
     for name, text in files.items():
