@@ -17,12 +17,15 @@ import yaml
 from cyto_kedro.core.layout import Layout
 from cyto_kedro.core.schemas import KILLS
 from cyto_kedro.core.tags import EXPERIMENT
+from cyto_kedro.methods.results.quality import none_found
 from cyto_kedro.pipelines.reporting import create_pipeline
 from cyto_kedro.pipelines.reporting.nodes import compose_report
 from cyto_kedro.pipelines.reporting.params import ReportingParams
 from tables import filled
 
 CONF = Path(__file__).parents[3] / "conf" / "base"
+KILLING = yaml.safe_load((CONF / "parameters_killing.yml").read_text())["killing"]
+KILLING["survival"]["control_column"] = "blank"
 LAYOUT = {
     "data_root": "a",
     "scratch_root": "b",
@@ -153,6 +156,36 @@ def test_names_and_messages_are_escaped():
     assert "look &lt;here&gt;" in text and "a &amp; b" in text
 
 
+def of_a_control(flag, effectors=("tcell",)):
+    """The page of a movie in which no T cell was found."""
+    run = {
+        "run_id": "r", "dataset": "d", "started_at": "now", "movies": [],
+        "packages": {}, "git_sha": None, "git_dirty": False, "host": {"name": "h"},
+        "parameters": {"killing": KILLING},
+    }  # fmt: skip
+    return compose_report(
+        ReportingParams(),
+        run,
+        pd.DataFrame({"dataset": "d", "movie": ["m1"], "blank": flag}),
+        {"m1": summary([none_found("tcell"), "The stage drifted."])},
+        {},
+        {},
+        effectors=effectors,
+    )
+
+
+def test_a_control_without_effectors_is_no_warning():
+    assert none_found("tcell") not in of_a_control([True])
+    assert "The stage drifted." in of_a_control([True])
+
+
+@pytest.mark.parametrize(
+    "seen", [{"flag": [False]}, {"flag": [True], "effectors": ("nk",)}]
+)
+def test_missing_cells_are_a_warning_elsewhere(seen):
+    assert none_found("tcell") in of_a_control(**seen)
+
+
 def test_every_picture_has_its_own_words():
     alts = re.findall(r'<img [^>]*alt="([^"]+)"', page())
     assert len(alts) == 3 and len(set(alts)) == 3
@@ -169,7 +202,8 @@ def test_many_movies_are_listed_but_not_all_drawn():
 def test_many_deaths_are_listed_but_not_all_drawn():
     text = page(n_kills=5, cards={"in_report": 2})
     assert "2 of 5 deaths are shown; 5 cards lie in m1/evidence/" in text
-    assert len(re.findall(r"m1: cancer \d died", text)) == 2 * 2
+    assert len(re.findall(r'alt="m1: cancer \d died', text)) == 2
+    assert len(re.findall(r"<figcaption>cancer \d died", text)) == 2
 
 
 def test_the_method_that_was_used_is_cited():

@@ -173,10 +173,20 @@ def _channel_warnings(
     return found
 
 
+def none_found(role: str) -> str:
+    """The warning that a role is missing from the whole movie.
+
+    A report leaves it out for the effectors of a control, which shall have none.
+    """
+    return f"No {role} was found in any frame."
+
+
 def _empty_frames(role: str, counts: pd.DataFrame) -> list[str]:
     empty = counts["frame"].to_numpy()[counts["n_cells"].to_numpy() == 0]
     if not len(empty):
         return []
+    if len(empty) == len(counts):
+        return [none_found(role)]
     return [
         f"No {role} was found in {len(empty)} of {len(counts)} frames "
         f"({_listed(empty)})."

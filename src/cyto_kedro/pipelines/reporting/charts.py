@@ -81,9 +81,11 @@ def dwell_times(tables: dict[str, pd.DataFrame]) -> Figure:
             return drawn
         top = max(float(table["dwell_min"].max()) for table in filled.values())
         bins = np.linspace(0, max(top, 1e-6), 26).tolist()
-        for colour, (pair, table) in zip(GROUPS, filled.items(), strict=False):
+        for number, (pair, table) in enumerate(filled.items()):
+            colour = GROUPS[(number + 1) % len(GROUPS)]
             cut = table["truncated_start"] | table["truncated_end"]
-            label = f"{pair}: {len(table)} episodes, {int(cut.sum())} cut short"
+            name = pair.replace("_", "–")
+            label = f"{name}: {len(table)} episodes, {int(cut.sum())} cut short"
             axes.hist(table["dwell_min"], bins, color=colour, alpha=0.6, label=label)
         axes.set(title="Contact dwell time", xlabel="dwell (min)", ylabel="episodes")
         axes.legend()
@@ -167,18 +169,25 @@ def death_signals(
     return drawn
 
 
-def quality(frame_stats: pd.DataFrame, drift: pd.DataFrame) -> Figure:
-    """Drift, brightness and focus over the movie."""
+def quality(
+    frame_stats: pd.DataFrame, drift: pd.DataFrame, colours: dict[str, str]
+) -> Figure:
+    """Drift, brightness and focus over the movie.
+
+    Args:
+        frame_stats: Table FRAME_STATS.
+        drift: Table DRIFT.
+        colours: Of the channels; others are grey.
+    """
     with figure(9.4, 2.6) as (drawn, first):
         first.remove()
         left, middle, right = drawn.subplots(1, 3)
-        left.plot(drift["frame"], drift["dx_px"], color=GROUPS[1], label="x")
-        left.plot(drift["frame"], drift["dy_px"], color=GROUPS[0], label="y")
+        left.plot(drift["frame"], drift["dx_px"], color=INK, label="x")
+        left.plot(drift["frame"], drift["dy_px"], "--", color=MUTED, label="y")
         left.set(title="Correction of stage drift", xlabel="frame", ylabel="shift (px)")
         left.legend()
-        for colour, (channel, part) in zip(
-            GROUPS, frame_stats.groupby("channel", sort=False), strict=False
-        ):
+        for channel, part in frame_stats.groupby("channel", sort=False):
+            colour = colours.get(str(channel), MUTED)
             for axes, column in ((middle, "p99"), (right, "focus")):
                 start = part[column].iloc[0]
                 if np.isfinite(start) and start > 0:

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from cyto_kedro.pipelines.reporting.page import Download, HtmlTable
-from cyto_kedro.pipelines.reporting.wording import text_of
+from cyto_kedro.pipelines.reporting.wording import outcome_words, text_of
 
 _COLUMNS = [
     "outcome",
@@ -44,11 +44,11 @@ def _row(one: dict[Any, Any]) -> list[str]:
         else f"{one['effector']} on {one['role']}"
     )
     return [
-        str(one["outcome"]).replace("_", " "),
+        outcome_words(str(one["outcome"]), ""),
         str(who),
-        f"{one['group_b']} - {one['group_a']}",
-        f"{one[f'n_{unit}s_b']} - {one[f'n_{unit}s_a']} {unit}s",
-        f"{text_of(one['mean_b'])}; {text_of(one['mean_a'])}",
+        f"{one['group_b']} vs {one['group_a']}",
+        f"{one[f'n_{unit}s_b']} vs {one[f'n_{unit}s_a']} {unit}s",
+        f"{text_of(one['mean_b'])} vs {text_of(one['mean_a'])}",
         _interval(one, "difference"),
         _interval(one, "cliffs_delta"),
         text_of(one["p_value"]),

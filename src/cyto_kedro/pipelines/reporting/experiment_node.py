@@ -8,10 +8,17 @@ from typing import Any
 import pandas as pd
 
 from cyto_kedro.methods.reporting import prism
-from cyto_kedro.pipelines.reporting import population_charts, superplots
-from cyto_kedro.pipelines.reporting.comparison import survival_curves
+from cyto_kedro.pipelines.reporting import (
+    population_charts,
+    superplots,
+    well_charts,
+)
+from cyto_kedro.pipelines.reporting.comparison import survival_bands, survival_curves
 from cyto_kedro.pipelines.reporting.figure_data import as_csv
 from cyto_kedro.pipelines.reporting.nodes import each_of
+from cyto_kedro.pipelines.reporting.style import Look, group_looks, only_filled
+
+_NONE = pd.DataFrame({"role": []})
 
 
 def draw_experiment(
@@ -34,26 +41,51 @@ def draw_experiment(
         targets: Target roles.
         roles: All roles.
         data: ``deaths:<role>``: table DEATHS of every movie; ``table:<name>``: the
-            tables of :data:`~cyto_kedro.pipelines.reporting.population_charts.CHARTS`.
+            tables of :data:`~cyto_kedro.pipelines.reporting.population_charts.CHARTS`
+            and, with effectors, ``et_ratio`` and ``et_dependence``.
 
     Returns:
-        Figures by name; CSV text by name.
+        Figures that show something, by name; CSV text by name. The table ``left_out``
+        says which figures there are not, and why.
     """
-    figures, tables = _superplots(conditions, comparison["group_by"], tables_of, roles)
-    for name, table in each_of(data, "table").items():
-        for of, part in population_charts.split(table).items():
-            figures[f"groups_{name}_{of}"] = population_charts.CHARTS[name](part)
+    group_of = _group_of(list(tables_of), conditions, comparison["group_by"])
+    looks = group_looks(group_of.values())
+    figures, tables = _superplots(group_of, looks, tables_of, roles)
+    compared = each_of(data, "table")
+    for name, draw in population_charts.CHARTS.items():
+        for of, part in population_charts.split(compared.get(name, _NONE)).items():
+            figures[f"groups_{name}_{of}"] = draw(part, looks)
             tables[f"groups_{name}_{of}"] = part
+    drawn, behind = _ratios(compared, looks, group_of)
+    figures |= drawn
+    tables |= behind
     for role in targets:
-        by_movie = data[f"deaths:{role}"]
-        groups = comparison["roles"][role]["groups"]
-        levels = {g["level"] for g in groups} - {"movie"}
-        names = [g["group"] for g in groups if not levels or g["level"] in levels]
-        figures[f"survival_{role}"] = survival_curves(survival, names, role)
-        tables[f"survival_{role}_curves"] = prism.survival_curves(survival, role, names)
-        group_of = _group_of(list(by_movie), conditions, comparison["group_by"])
-        tables[f"survival_{role}_cells"] = prism.survival_cells(by_movie, group_of)
+        figures[f"survival_{role}"] = survival_curves(survival, looks, role)
+        figures[f"bands_{role}"] = survival_bands(survival, looks, role)
+        curves = prism.survival_curves(survival, role, list(looks))
+        tables[f"survival_{role}_curves"] = curves
+        cells = prism.survival_cells(data[f"deaths:{role}"], group_of)
+        tables[f"survival_{role}_cells"] = cells
+        tables[f"bands_{role}"] = survival[survival["role"] == role]
+    figures, why = only_filled(figures)
+    tables["left_out"] = pd.DataFrame(why.items(), columns=["figure", "reason"])
     return figures, as_csv(tables)
+
+
+def _ratios(
+    compared: dict[str, pd.DataFrame], looks: dict[str, Look], group_of: dict[str, str]
+) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
+    """E:T over time, and the outcomes that follow it."""
+    figures, tables = {}, {}
+    for of, part in population_charts.split(compared.get("et_ratio", _NONE)).items():
+        figures[f"groups_et_ratio_{of}"] = well_charts.ratios(part, looks, group_of)
+        tables[f"groups_et_ratio_{of}"] = part
+    slopes = compared.get("et_dependence", _NONE)
+    for of, part in population_charts.split(slopes).items():
+        drawn = well_charts.by_ratio(part, compared["superplot"], looks)
+        figures[f"groups_et_dependence_{of}"] = drawn
+        tables[f"groups_et_dependence_{of}"] = part
+    return figures, tables
 
 
 def _group_of(
@@ -67,14 +99,13 @@ def _group_of(
 
 
 def _superplots(
-    conditions: pd.DataFrame,
-    group_by: str,
+    group_of: dict[str, str],
+    looks: dict[str, Look],
     tables_of: dict[str, dict[str, str]],
     roles: tuple[str, ...],
 ) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
     """Cells and replicates of each role by group; a movie is a replicate."""
     figures, tables = {}, {}
-    group_of = _group_of(list(tables_of), conditions, group_by)
     wanted = {f"tracks_{role}": superplots.MEASURES for role in roles}
     wanted |= {f"killers_{role}": superplots.KILLS for role in roles}
     for name, measures in wanted.items():
@@ -90,8 +121,10 @@ def _superplots(
             continue
         cells = pd.concat(parts, ignore_index=True)
         what, _, role = name.partition("_")
-        title = {"tracks": f"{role} cells", "killers": f"Killers of {role}"}[what]
-        figures[f"superplot_{name}"] = superplots.superplot(cells, measures, title)
+        title = {"tracks": f"{role} cells", "killers": f"Kills of {role}"}[what]
+        figures[f"superplot_{name}"] = superplots.superplot(
+            cells, measures, title, looks
+        )
         tables[f"superplot_{name}_cells"] = cells
         means = superplots.replicate_means(cells, measures)
         tables[f"superplot_{name}_replicates"] = means

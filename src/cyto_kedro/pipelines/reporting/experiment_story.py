@@ -9,28 +9,53 @@ import pandas as pd
 
 from cyto_kedro.pipelines.reporting.comparison_table import comparison_tables
 from cyto_kedro.pipelines.reporting.page import Block, Download, Picture
-from cyto_kedro.pipelines.reporting.wording import p_value, percent, plural, text_of
+from cyto_kedro.pipelines.reporting.survival_table import (
+    p_values_in_words,
+    survival_tables,
+)
+from cyto_kedro.pipelines.reporting.wording import left_out, plural
 
-# Order, alternative text of the experiment's figures; <name>_<role>.
+# Order, text of the experiment's figures; <name>_<role>.
 _FIGURES = {
-    "survival": "Kaplan-Meier survival of {role} cells with bands and cells at risk",
-    "superplot": "{role}: cells (small dots) and means of movies (large) by group",
+    "survival": "Kaplan-Meier survival of {role} cells; shaded: where the truth lies "
+    "at any one time; below: cells at risk",
+    "bands": "Three answers to how sure the curves of {role} cells are. Dark: the "
+    "truth at one time; light: the whole curve at once; dashed: over wells, the one to "
+    "quote for a condition (two wells or more)",
+    "superplot": "{role}: cells (small dots) and means of movies (large; a shape is a "
+    "movie of its group); bar: mean and standard error of three movies or more",
 }
 
-# Of the tables that compare groups: alternative text, and whether the figure is wide.
+# Of the tables that compare groups: text, and whether the figure is wide.
 _GROUPS = {
     "competing_risks": (
-        "Targets that died, and that left in another way, by group (Aalen-Johansen)",
+        "Targets that died (colour) or ended their watch in another way (grey), by "
+        "group: cumulative incidence, Aalen-Johansen",
         True,
     ),
-    "lysis": ("Specific lysis against the movies without effectors", False),
+    "lysis": (
+        "Specific lysis: share of targets that live in wells without effectors "
+        "but died here",
+        False,
+    ),
     "first_kill": ("Effectors that have killed, by their time in view", False),
-    "rates": ("Kills per hour in view and per hour of contact, by rule", True),
-    "kill_distribution": (
-        "Kills per effector beside those of equal effectors, and their Lorenz curve",
+    "rates": (
+        "Kills per hour in view and per hour of contact, with intervals, by three "
+        "rules of credit",
         True,
     ),
-    "superplot": ("Outcomes of every well by group; shapes are donors", True),
+    "kill_distribution": (
+        "Kills per effector (nearest rule), beside those that equal effectors would "
+        "make (lines); right, the share of all kills that the least active ones make",
+        True,
+    ),
+    "superplot": ("Outcomes of every well by group; line: mean of the wells", True),
+    "et_ratio": ("Effectors per target in view; a line is a movie", True),
+    "et_dependence": (
+        "Outcomes of wells against effectors per target (E:T), with the slope within "
+        "donor and condition",
+        True,
+    ),
 }
 
 
@@ -50,6 +75,7 @@ class RunData:
         comparisons: Table COMPARISONS.
         kills: Table KILLS of each movie.
         cards: Evidence cards of each movie as SVG by name.
+        effectors: Effector roles.
     """
 
     run: dict[str, Any]
@@ -63,6 +89,7 @@ class RunData:
     comparisons: pd.DataFrame | None = None
     kills: dict[str, pd.DataFrame] = field(default_factory=dict)
     cards: dict[str, dict[str, str]] = field(default_factory=dict)
+    effectors: tuple[str, ...] = ()
 
 
 def experiment_blocks(data: RunData) -> list[Block]:
@@ -70,21 +97,29 @@ def experiment_blocks(data: RunData) -> list[Block]:
     comparison = data.comparison or {"roles": {}, "notes": []}
     survival = Block(
         "Survival of the targets",
-        texts=[f["statement"] for f in comparison["roles"].values()]
-        + list(comparison["notes"]),
-        facts=_comparison_facts(data.comparison),
-        pictures=_experiment_pictures("survival", data),
+        texts=[
+            *_unit_of_inference(comparison),
+            *p_values_in_words(comparison),
+            *comparison["notes"],
+        ],
+        pictures=[
+            *_experiment_pictures("survival", data),
+            *_experiment_pictures("bands", data),
+        ],
+        tables=survival_tables(comparison, data.experiment_tables),
     )
     plots = Block(
         "Cells and replicates",
         texts=[
-            "A replicate is a movie. Test the means of replicates, which each figure's "
-            "CSV holds; cells of one movie are not independent."
+            "Cells of one movie are not independent: test the means of the movies "
+            "(CSV replicates), not the cells."
         ],
         pictures=_experiment_pictures("superplot", data),
     )
+    missing = data.experiment_tables.get("left_out", "")
     groups = Block(
         "Groups compared",
+        texts=left_out(missing, {f"groups_{k}": v[0] for k, v in _GROUPS.items()}),
         pictures=_group_pictures(data),
         tables=comparison_tables(data.comparisons),
     )
@@ -98,7 +133,7 @@ def _group_pictures(data: RunData) -> list[Picture]:
         for name, formats in data.experiment_figures.items():
             if not name.startswith(f"groups_{stem}_"):
                 continue
-            of = name.removeprefix(f"groups_{stem}_").replace("_", " on ")
+            of = name.removeprefix(f"groups_{stem}_").replace("_", " against ")
             saved = name.removeprefix("groups_")
             table = Download.csv(saved, data.experiment_tables[name])
             alt = f"{about} ({of})."
@@ -113,13 +148,15 @@ def _experiment_pictures(stem: str, data: RunData) -> list[Picture]:
             continue
         role = name[len(stem) + 1 :]
         tables = tuple(
-            Download.csv(key, text, f"CSV {key.removeprefix(name)[1:] or role}")
+            Download.csv(key, text, f"CSV {key.removeprefix(name)[1:]}".strip())
             for key, text in data.experiment_tables.items()
-            if key.startswith(f"{name}_")
+            if key == name or key.startswith(f"{name}_")
         )
-        shown = role.replace("_", " of ")
-        alt = _FIGURES[stem].format(role=shown) + _deaths_by_group(data, role) + "."
-        wide = stem == "survival" or "tracks" in role
+        shown = role.replace("tracks_", "").replace("killers_", "killers of ")
+        alt = _FIGURES[stem].format(role=shown) + "."
+        if stem == "survival":
+            alt += _deaths_by_group(data, role)
+        wide = stem != "superplot" or "tracks" in role
         pictures.append(Picture(name, alt, formats["svg"], "svg", wide, tables))
     return pictures
 
@@ -133,28 +170,26 @@ def _deaths_by_group(data: RunData, role: str) -> str:
         for g in found["groups"]
         if g["level"] != "movie"
     ]
-    return f": {', '.join(parts)}" if parts else ""
+    return f" {', '.join(parts)}." if parts else ""
 
 
-def _comparison_facts(comparison: dict[str, Any] | None) -> list[tuple[str, str]]:
-    if comparison is None:
+def _unit_of_inference(comparison: dict[str, Any]) -> list[str]:
+    """What may be concluded, and from how many."""
+    groups = [
+        group
+        for found in comparison["roles"].values()
+        for group in found["groups"]
+        if group["level"] != "movie"
+    ]
+    if not groups:
         return []
-    facts: list[tuple[str, str]] = []
-    for role, found in comparison["roles"].items():
-        horizon = text_of(found["horizon_min"])
-        for group in found["groups"]:
-            if group["level"] == "movie":
-                continue
-            name = f"{role}, {group['group']}"
-            alive = group["survival_at_horizon"]
-            facts.append((f"{name}: alive at {horizon} min", percent(alive)))
-            mean = text_of(group["rmst_min"])
-            facts.append((f"{name}: mean survival to then", f"{mean} min"))
-            if group["specific_lysis_percent"] is not None:
-                lysis = f"{group['specific_lysis_percent']:.0f} %"
-                facts.append((f"{name}: specific lysis", lysis))
-        if found["test"] is not None:
-            test = found["test"]
-            facts.append((f"{role}: log-rank over cells", p_value(test["p_cells"])))
-            facts.append((f"{role}: permuting movies", p_value(test["p_movies"])))
-    return facts
+    text = (
+        "The unit of inference is the well (or donor), not the cell: cells of one well "
+        "share all that went right or wrong with it."
+    )
+    if min(group["n_wells"] for group in groups) < 3:
+        text += (
+            " With fewer than three wells in a group, differences describe these wells "
+            "only."
+        )
+    return [text]

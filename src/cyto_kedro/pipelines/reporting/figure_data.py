@@ -72,12 +72,14 @@ def kill_tables(
         target: Target role.
         kills: KILLS of this role.
         calibration: Time base.
-        parts: Its tables KILLERS, ATTRIBUTION_CHANCE, SENSITIVITY, ATTRIBUTION_DENSITY.
+        parts: Its tables KILLERS, KILLING_CAPACITY, ATTRIBUTION_CHANCE, SENSITIVITY,
+            ATTRIBUTION_DENSITY.
     """
     return {
         f"timeline_{target}": cumulative_kills(kills, calibration),
         f"serial_killers_{target}": kill_counts(parts["killers"]),
         f"killers_{target}": parts["killers"],
+        f"capacity_{target}": parts["killing_capacity"],
         f"chance_{target}": parts["attribution_chance"],
         f"sensitivity_{target}": parts["sensitivity"],
         f"density_{target}": parts["attribution_density"],

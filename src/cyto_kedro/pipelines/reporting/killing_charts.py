@@ -14,6 +14,7 @@ from cyto_kedro.pipelines.reporting.style import (
     MUTED,
     blank_figure,
     figure,
+    plain_counts,
     say_nothing_there,
 )
 
@@ -91,9 +92,41 @@ def serial_killers(killers: pd.DataFrame) -> Figure:
         axes.set_xticks(at, [str(k) for k in counts["kills"]])
         axes.set(title="Kills per effector", xlabel="kills", ylabel="effectors")
         axes.set_yscale("symlog", linthresh=1)
+        plain_counts(axes.yaxis)
         axes.set_ylim(0, 2.2 * max(float(counts[["hazard", "nearest"]].max().max()), 1))
         axes.grid(axis="x", visible=False)
         axes.legend()
+    return drawn
+
+
+def capacity(table: pd.DataFrame) -> Figure:
+    """Deaths and kills per effector hour in parts of the movie (KILLING_CAPACITY)."""
+    with figure() as (drawn, axes):
+        known = table[table["deaths_per_effector_hour"].notna()]
+        if known.empty:
+            say_nothing_there(axes, "no effector was in view")
+            return drawn
+        middle = (known["start_min"] + known["end_min"]) / 2
+        half = (known["end_min"] - known["start_min"]) / 2
+        value = known["deaths_per_effector_hour"]
+        bounds = [value - known["ci_low"], known["ci_high"] - value]
+        axes.errorbar(
+            middle, value, yerr=np.abs(bounds), xerr=half, fmt="o", color=INK, ms=6,
+            capsize=3, label="all deaths (Poisson interval)",
+        )  # fmt: skip
+        for rule, shape, colour in (
+            ("hazard", "D", GROUPS[1]), ("shared", "^", GROUPS[5]),
+        ):  # fmt: skip
+            label = {"hazard": "hit model", "shared": "shared credit"}[rule]
+            axes.plot(
+                middle, known[f"kills_{rule}_per_effector_hour"], shape, ms=6,
+                color=colour, mec=INK, mew=0.7, label=label,
+            )  # fmt: skip
+        axes.set(
+            title="Killing capacity", xlabel="time (min)", ylabel="per effector hour"
+        )
+        axes.set_ylim(bottom=0)
+        axes.legend(fontsize=7.5)
     return drawn
 
 

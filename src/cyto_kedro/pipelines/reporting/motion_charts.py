@@ -71,8 +71,8 @@ def mixing(table: pd.DataFrame) -> Figure:
     whole = table[table["frame"].isna() & (table["graph"] == "delaunay")]
     whole = whole[whole["ratio"].notna()]
     with figure(4.6, 1.6 + 0.4 * max(len(whole), 2)) as (drawn, axes):
-        if whole.empty:
-            say_nothing_there(axes, "there was nothing to compare")
+        if whole[["role_a", "role_b"]].stack().nunique() < 2:
+            say_nothing_there(axes, "there were not two cell types to compare")
             return drawn
         for row, one in enumerate(whole.to_dict(orient="records")):
             low = one["expected_low"] / one["expected"]

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from cyto_kedro.pipelines.reporting.page import Block, Download, HtmlTable, Picture
-from cyto_kedro.pipelines.reporting.wording import text_of
+from cyto_kedro.pipelines.reporting.wording import left_out, with_unit
 
 # Title of a part, and its figures: alternative text, and whether they span the page.
 # A name stands for itself and for <name>_<role>.
@@ -24,15 +24,21 @@ _PARTS: dict[str, dict[str, tuple[str, bool]]] = {
     "Deaths and kills": {
         "timeline": ("Deaths so far, and those credited to effectors", False),
         "contact_raster": (
-            "Contacts of each target over time; crosses are deaths",
+            "Contacts of each target over time (darker: several effectors at once); "
+            "crosses are deaths",
             False,
         ),
         "serial_killers": ("Effectors by number of kills", False),
+        "capacity": (
+            "Deaths, and kills by credit, per hour of a living effector in view, in "
+            "parts of the movie",
+            False,
+        ),
         "death_signals": ("Death signal of each target; dying cells in colour", False),
     },
     "How sure is the attribution": {
         "chance": (
-            "Share of deaths that each rule gives to somebody (dot; filled: p <= 0.05) "
+            "Share of deaths that each rule gives to somebody (dot; filled: p ≤ 0.05) "
             "against what chance gives (bar: 95 % of random shifts)",
             False,
         ),
@@ -73,6 +79,12 @@ _PARTS: dict[str, dict[str, tuple[str, bool]]] = {
 }
 # Bitmaps inside, or too many lines to be small: shown as PNG.
 _AS_PNG = ("strip", "paths")
+_ODD = {
+    "appears": "appeared",
+    "vanishes": "vanished",
+    "jump": "jumped",
+    "swap": "may be swapped",
+}
 # Beside these stand three others.
 _TALL = ("contact_raster",)
 
@@ -101,10 +113,15 @@ def movie_blocks(movie: str, data: MovieData, most_cards: int) -> list[Block]:
     blocks = []
     for title, figures in _PARTS.items():
         block = Block(title, pictures=_pictures(movie, figures, data))
+        missing = data.tables.get("left_out", "")
+        block.texts.extend(left_out(missing, {k: v[0] for k, v in figures.items()}))
         if title.startswith("How sure"):
             notes = data.notes.items()
+            several = len(data.notes) > 1
             block.texts.extend(
-                f"{role}: {text}" for role, said in notes for text in said
+                f"{role}: {text}" if several else text
+                for role, said in notes
+                for text in said
             )
         if title == "Quality":
             block.tables.extend(_checks(movie, data))
@@ -132,16 +149,17 @@ def _pictures(
                 for key, text in data.tables.items()
                 if key == name or (not role and key.startswith(f"{name}_"))
             )
-            alt = f"{movie}: {caption}{about}."
+            words = f"{caption}{about}."
             found.append(
                 Picture(
                     f"{movie}_{name}",
-                    alt,
+                    f"{movie}: {words}",
                     formats[kind],
                     kind,
                     wide,
                     tables,
                     tall=stem in _TALL,
+                    caption=words,
                 )
             )
     return found
@@ -167,7 +185,7 @@ def _kill_tables(movie: str, kills: pd.DataFrame) -> list[HtmlTable]:
     rows = [_kill_row(kill) for kill in kills.to_dict(orient="records")]
     save = (Download.csv(f"{movie}_kills", kills.to_csv(index=False)),)
     numbers = frozenset({columns[0], *columns[4:10]})
-    caption = f"{movie}: every death and its likeliest killer, with credit by each rule"
+    caption = "Every death and its likeliest killer, with credit by each rule"
     return [HtmlTable(caption, columns, rows, save, numbers)]
 
 
@@ -209,6 +227,7 @@ def _evidence(movie: str, data: MovieData, most: int) -> Block:
             data.cards[str(kill["card"])].encode("utf-8"),
             "svg",
             wide=True,
+            caption=str(kill["words"]),
             can_save=False,
         )
         for kill in drawn.head(most).to_dict(orient="records")
@@ -233,25 +252,27 @@ def _checks(movie: str, data: MovieData) -> list[HtmlTable]:
     if "checks" not in data.tables:
         return []
     rows = list(csv.reader(io.StringIO(data.tables["checks"])))[1:]
-    return [HtmlTable(f"{movie}: what was checked", ["check", "finding"], rows)]
+    return [HtmlTable("What was checked", ["check", "finding"], rows)]
 
 
 def movie_facts(summary: dict[str, Any]) -> list[tuple[str, str]]:
     """The figures of one movie, as name and value."""
     facts = [
         ("frames", str(summary["n_frames"])),
-        ("duration", f"{text_of(summary['duration_min'])} min"),
-        ("largest drift", f"{text_of(summary['drift_max_um'])} µm"),
+        ("duration", with_unit(summary["duration_min"], "min")),
+        ("largest drift", with_unit(summary["drift_max_um"], "µm")),
     ]
     for role, found in summary["roles"].items():
         facts.append((f"{role} tracks", str(found["n_tracks"])))
         if found.get("n_divisions"):
             facts.append((f"{role} divisions", str(found["n_divisions"])))
         speed = found.get("median_speed_um_per_min")
-        facts.append((f"{role} median speed", f"{text_of(speed)} µm/min"))
+        facts.append((f"{role} median speed", with_unit(speed, "µm/min")))
     for role, kinds in summary["suspicious"].items():
         if kinds:
-            text = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+            text = ", ".join(
+                f"{count} {_ODD.get(kind, kind)}" for kind, count in kinds.items()
+            )
             facts.append((f"{role} tracks to look at", text))
     for role, found in summary["deaths"].items():
         facts.append((f"{role} deaths", f"{found['n_deaths']} of {found['n_at_risk']}"))
@@ -259,5 +280,5 @@ def movie_facts(summary: dict[str, Any]) -> list[tuple[str, str]]:
         name = pair.replace("_", "–")
         facts.append((f"{name} contacts", str(found["n_episodes"])))
         dwell = found.get("median_dwell_min")
-        facts.append((f"{name} median dwell", f"{text_of(dwell)} min"))
+        facts.append((f"{name} median dwell", with_unit(dwell, "min")))
     return facts

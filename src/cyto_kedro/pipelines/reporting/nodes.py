@@ -22,10 +22,15 @@ from cyto_kedro.pipelines.reporting.network_charts import snapshots
 from cyto_kedro.pipelines.reporting.params import ReportingParams
 from cyto_kedro.pipelines.reporting.story import compose_page
 from cyto_kedro.pipelines.reporting.strip import movie_strip
-from cyto_kedro.pipelines.reporting.style import role_colours
+from cyto_kedro.pipelines.reporting.style import (
+    channel_colours,
+    only_filled,
+    role_colours,
+)
 
 _KILL_TABLES = (
     "killers",
+    "killing_capacity",
     "hit_model",
     "attribution_chance",
     "sensitivity",
@@ -52,11 +57,13 @@ def draw_movie(
         drift: Table DRIFT.
         residual_motion: Table RESIDUAL_MOTION.
         data: Per role and pair, keyed ``<what>:<role or pair>``; ``kinds`` maps each
-            role to its kind; ``mixing`` is table NETWORK_MIXING, with two
-            roles or more; ``kills`` table KILLS, with a death marker.
+            role to its kind, ``shown_as`` each channel to a role or to ``death``;
+            ``mixing`` is table NETWORK_MIXING, with two roles or more; ``kills`` table
+            KILLS, with a death marker.
 
     Returns:
-        Figures by name; CSV text by name.
+        Figures that show something, by name; CSV text by name. The table ``left_out``
+        says which figures there are not, and why.
     """
     colours = role_colours(data["kinds"])
     parts = {name: each_of(data, name) for name in _PARTS}
@@ -74,7 +81,9 @@ def draw_movie(
         "counts": charts.counts(parts["frame_counts"], colours),
         "speeds": charts.speeds(parts["kinematics"], colours),
         "paths": charts.paths(parts["tracks"], colours),
-        "quality": charts.quality(frame_stats, drift),
+        "quality": charts.quality(
+            frame_stats, drift, channel_colours(data["shown_as"], colours)
+        ),
         "networks": snapshots(
             parts["tracks"], parts["contacts"], networks, calibration, colours
         ),
@@ -104,6 +113,8 @@ def draw_movie(
         drawn, behind = _draw_kills(target, calibration, data, parts)
         figures |= drawn
         tables |= behind
+    figures, why = only_filled(figures)
+    tables["left_out"] = pd.DataFrame(why.items(), columns=["figure", "reason"])
     return figures, as_csv(tables)
 
 
@@ -139,9 +150,11 @@ def _draw_kills(
     figures = {
         f"timeline_{target}": killing_charts.timeline(own, calibration),
         f"serial_killers_{target}": killing_charts.serial_killers(found["killers"]),
+        f"capacity_{target}": killing_charts.capacity(found["killing_capacity"]),
     }
-    # What could not be asked is not drawn: no death, no chance level.
-    if len(own):
+    # What could not be asked is not drawn: no death or no effector, no chance level.
+    asked = len(own) and len(found["killers"])
+    if asked:
         figures |= {
             f"chance_{target}": killing_charts.chance(found["attribution_chance"]),
             f"density_{target}": killing_charts.density(found["attribution_density"]),
@@ -149,6 +162,9 @@ def _draw_kills(
         }
     tables = kill_tables(target, own, calibration, found)
     said = [stability(found["sensitivity"]), *hit_words(found["hit_model"])]
+    if not asked:
+        missing = "no effector was in view" if len(own) else "nobody died"
+        said = [f"There was nothing to attribute: {missing}."]
     tables[f"notes_{target}"] = pd.DataFrame({"sentence": said})
     return figures, tables
 

@@ -35,7 +35,12 @@ class Download:
 
 @dataclass(frozen=True)
 class Picture:
-    """One embedded figure with the text that a screen reader says."""
+    """One embedded figure with the text that a screen reader says.
+
+    Attributes:
+        alt: Names also the movie, unlike the caption: read aloud, it stands alone.
+        caption: What is written below; ``alt`` if empty.
+    """
 
     name: str
     alt: str
@@ -45,6 +50,7 @@ class Picture:
     tables: tuple[Download, ...] = ()
     can_save: bool = True
     tall: bool = False
+    caption: str = ""
 
     @property
     def source(self) -> str:
@@ -95,7 +101,6 @@ class MovieSection:
     movie: str
     conditions: dict[str, Any]
     facts: list[tuple[str, str]]
-    warnings: list[str]
     blocks: list[Block]
 
 
@@ -105,7 +110,7 @@ class Page:
 
     title: str
     run: dict[str, Any]
-    headline: list[str]
+    headline: list[tuple[str, str]]
     failures: list[tuple[str, str]]
     warnings: list[tuple[str, str]]
     overview: HtmlTable

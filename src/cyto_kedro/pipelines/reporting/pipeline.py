@@ -15,6 +15,8 @@ from cyto_kedro.pipelines.reporting.experiment_node import draw_experiment
 from cyto_kedro.pipelines.reporting.nodes import compose_report, draw_movie
 from cyto_kedro.pipelines.reporting.population_charts import CHARTS
 
+_OF_RATIOS = ("et_ratio", "et_dependence")
+
 
 def create_pipeline(layout: Layout) -> Pipeline:
     """`reporting.draw_movie` and `reporting.draw_evidence` for each movie,
@@ -23,7 +25,7 @@ def create_pipeline(layout: Layout) -> Pipeline:
     kinds: dict[str, str] = {r: spec.kind for r, spec in layout.roles.items()}
     nodes = [
         Node(
-            _bound(draw_movie, kinds=kinds),
+            _bound(draw_movie, kinds=kinds, shown_as=_shown_as(layout)),
             _movie_inputs(layout),
             ["figures@movie", "figure_data@movie"],
             name="draw_movie",
@@ -49,7 +51,7 @@ def create_pipeline(layout: Layout) -> Pipeline:
         nodes += _killing_nodes(layout, kinds)
     nodes.append(
         Node(
-            compose_report,
+            _bound(compose_report, effectors=layout.effectors),
             page_inputs,
             "report",
             name="compose_report",
@@ -62,6 +64,16 @@ def create_pipeline(layout: Layout) -> Pipeline:
 def _bound(function: Callable[..., Any], **fixed: Any) -> Callable[..., Any]:
     """``function`` with layout facts bound; Kedro still reads its name and hints."""
     return update_wrapper(partial(function, **fixed), function)
+
+
+def _shown_as(layout: Layout) -> dict[str, str]:
+    """Which role, or death, a channel stands for; the first role that uses it."""
+    death = layout.marker_channel("death")
+    found = {} if death is None else {death: "death"}
+    for role, spec in layout.roles.items():
+        for channel in spec.channels:
+            found.setdefault(channel, role)
+    return found
 
 
 def _killing_nodes(layout: Layout, kinds: dict[str, str]) -> list[Node]:
@@ -92,8 +104,9 @@ def _killing_nodes(layout: Layout, kinds: dict[str, str]) -> list[Node]:
 
 def _compared(layout: Layout) -> dict[str, str]:
     """Tables of the experiment that are drawn."""
-    of_killers = ("rates", "kill_distribution", "first_kill")
-    drawn = [n for n in CHARTS if layout.effectors or n not in of_killers]
+    of_killers = ("rates", "kill_distribution", "first_kill", *_OF_RATIOS)
+    names = (*CHARTS, *_OF_RATIOS)
+    drawn = [n for n in names if layout.effectors or n not in of_killers]
     return {f"table:{name}": name for name in drawn}
 
 
@@ -158,6 +171,7 @@ def _target_inputs(target: str, attributed: bool) -> dict[str, str]:
     }
     if attributed:
         names = (
+            "killing_capacity",
             "hit_model",
             "attribution_chance",
             "sensitivity",

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from typing import Any
 
 import pandas as pd
 import yaml
 
+from cyto_kedro.methods.killing.controls import is_true
+from cyto_kedro.methods.results.quality import none_found
 from cyto_kedro.pipelines.reporting.experiment_story import RunData, experiment_blocks
 from cyto_kedro.pipelines.reporting.methods_text import methods_text, references
 from cyto_kedro.pipelines.reporting.movie_story import (
@@ -51,24 +54,25 @@ def compose_page(options: ReportingParams, data: RunData) -> Page:
     run, summaries = data.run, data.summaries
     by_movie = data.conditions.set_index("movie")
     in_full = list(summaries)[: options.most_movies]
+    warnings = _warnings(data)
+    warned = Counter(movie for movie, _ in warnings)
     return Page(
         title=options.title,
         run=run,
-        headline=_headline(summaries, data.comparison),
+        headline=_headline(data),
         failures=[
             (m["movie"], m.get("error") or "failed")
             for m in run["movies"]
             if m["status"] == "failed"
         ],
-        warnings=[(m, text) for m, s in summaries.items() for text in s["warnings"]],
-        overview=_overview(by_movie, summaries),
+        warnings=warnings,
+        overview=_overview(by_movie, summaries, warned),
         blocks=experiment_blocks(data),
         movies=[
             MovieSection(
                 movie=movie,
                 conditions=shown(by_movie.loc[movie].to_dict()),
                 facts=movie_facts(summaries[movie]),
-                warnings=list(summaries[movie]["warnings"]),
                 blocks=movie_blocks(
                     movie, _of_movie(movie, data), options.cards.in_report
                 ),
@@ -108,54 +112,80 @@ def _left_out(in_full: int, count: int) -> str:
     )
 
 
-def _headline(
-    summaries: dict[str, dict[str, Any]], comparison: dict[str, Any] | None
-) -> list[str]:
+def _headline(data: RunData) -> list[tuple[str, str]]:
+    """What a reader wants first: a number, and what it is."""
+    summaries = data.summaries
     frames = sum(s["n_frames"] for s in summaries.values())
-    lines = [f"{plural(len(summaries), 'movie')}, {frames} frames in all."]
     tracks = {
         role: sum(s["roles"][role]["n_tracks"] for s in summaries.values())
         for role in _roles(summaries)
     }
-    lines.append(
-        "Followed "
-        + ", ".join(f"{n} {role} tracks" for role, n in tracks.items())
-        + "."
-    )
-    for role, found in (comparison or {}).get("roles", {}).items():
+    followed = ", ".join(f"{n} {role}" for role, n in tracks.items())
+    lines = [
+        (plural(len(summaries), "movie"), f"with {plural(frames, 'frame')} in all"),
+        (plural(sum(tracks.values()), "track"), followed),
+    ]
+    for role, found in (data.comparison or {}).get("roles", {}).items():
         groups = [g for g in found["groups"] if g["level"] != "movie"]
-        parts = [
-            f"{g['n_deaths']} of {g['n_at_risk']} died in {g['group']}"
-            for g in groups or found["groups"]
-        ]
-        if parts:
-            lines.append(f"{role}: " + "; ".join(parts) + ".")
-        lysis = [
-            f"{g['specific_lysis_percent']:.0f} % specific lysis in {g['group']}"
+        groups = groups or found["groups"]
+        if groups:
+            deaths = sum(g["n_deaths"] for g in groups)
+            parts = [
+                f"{g['group']} {g['n_deaths']} of {g['n_at_risk']}" for g in groups
+            ]
+            lines.append((f"{deaths} {role} deaths", "; ".join(parts)))
+        lysis = {
+            g["group"]: g["specific_lysis_percent"]
             for g in groups
             if g["specific_lysis_percent"] and g["specific_lysis_percent"] > 0
-        ]
+        }
         if lysis:
-            lines.append("; ".join(lysis) + ".")
+            best = max(lysis, key=lambda group: lysis[group])
+            text = (
+                f"in {best}, the most of all groups" if len(lysis) > 1 else f"in {best}"
+            )
+            lines.append((f"{lysis[best]:.0f} % specific lysis", text))
     return lines
 
 
+def _warnings(data: RunData) -> list[tuple[str, str]]:
+    """What the checks found, less that a control has no effectors."""
+    expected = {none_found(role) for role in data.effectors}
+    survival = data.run["parameters"].get("killing", {}).get("survival", {})
+    column = survival.get("control_column")
+    controls: set[str] = set()
+    if column in data.conditions:
+        flagged = is_true(data.conditions[column])
+        controls = set(data.conditions.loc[flagged, "movie"])
+    return [
+        (movie, text)
+        for movie, summary in data.summaries.items()
+        for text in summary["warnings"]
+        if not (movie in controls and text in expected)
+    ]
+
+
 def _overview(
-    by_movie: pd.DataFrame, summaries: dict[str, dict[str, Any]]
+    by_movie: pd.DataFrame,
+    summaries: dict[str, dict[str, Any]],
+    warned: Counter[str],
 ) -> HtmlTable:
     names = [c for c in by_movie.columns if c != "dataset"]
     roles = _roles(summaries)
-    columns = ["movie", *map(str, names), "frames", *roles, "deaths", "warnings"]
+    counted = [f"{role} tracks" for role in roles]
+    columns = ["movie", *map(str, names), "frames", *counted, "deaths", "warnings"]
     rows = []
     for movie, summary in summaries.items():
         values = [text_of(by_movie.loc[movie, name]) for name in names]
-        tracks = [f"{summary['roles'][r]['n_tracks']} tracks" for r in roles]
+        tracks = [str(summary["roles"][r]["n_tracks"]) for r in roles]
         died = [str(found["n_deaths"]) for found in summary["deaths"].values()]
-        warnings = str(len(summary["warnings"]) or "none")
+        warnings = str(warned[movie] or "none")
         frames = str(summary["n_frames"])
         rows.append([movie, *values, frames, *tracks, ", ".join(died) or "–", warnings])
     text = pd.DataFrame(rows, columns=columns).to_csv(index=False)
-    return HtmlTable("All movies", columns, rows, (Download.csv("movies", text),))
+    save = (Download.csv("movies", text),)
+    numbers = frozenset({"frames", *counted, "deaths"})
+    return HtmlTable("All movies", columns, rows, save, numbers)
 
 
 def _roles(summaries: dict[str, dict[str, Any]]) -> list[str]:

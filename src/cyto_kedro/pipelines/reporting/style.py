@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 EFFECTORS = ("#0072B2", "#56B4E9", "#332288")
@@ -22,6 +23,7 @@ _NOISE_SPANS = 15
 INK = "#1b2733"
 MUTED = "#5c6b7a"
 GRID = "#e4e9ee"
+_EMPTY = "nothing there: "
 
 # The keys are matplotlib's own list of literals.
 _RC: Any = {
@@ -45,6 +47,22 @@ _RC: Any = {
 }
 
 
+class Look(NamedTuple):
+    """How a group is drawn, the same in every figure of a run."""
+
+    colour: str
+    dash: str = "-"
+
+
+def group_looks(groups: Iterable[str]) -> dict[str, Look]:
+    """A look per group in their order: colours first, then the same ones dashed."""
+    dashes = ("-", "--", ":", "-.")
+    return {
+        name: Look(GROUPS[i % len(GROUPS)], dashes[i // len(GROUPS) % len(dashes)])
+        for i, name in enumerate(dict.fromkeys(groups))
+    }
+
+
 def role_colours(roles: dict[str, str]) -> dict[str, str]:
     """A colour per role, blue for effectors and vermilion for targets."""
     palettes = {"effector": EFFECTORS, "target": TARGETS, "other": OTHERS}
@@ -55,6 +73,19 @@ def role_colours(roles: dict[str, str]) -> dict[str, str]:
         colours[role] = palette[used[kind] % len(palette)]
         used[kind] += 1
     return colours
+
+
+def channel_colours(
+    shown_as: dict[str, str], colours: dict[str, str]
+) -> dict[str, str]:
+    """A colour per channel: that of its role, or of death.
+
+    Args:
+        shown_as: Channel to role, or to ``death``.
+        colours: Colour of each role.
+    """
+    known = colours | {"death": DEATH}
+    return {channel: known[what] for channel, what in shown_as.items()}
 
 
 @contextmanager
@@ -78,9 +109,33 @@ def figure(width: float = 4.6, height: float = 3.0) -> Iterator[tuple[Figure, Ax
 
 
 def say_nothing_there(axes: Axes, text: str) -> None:
-    """An honest empty panel."""
+    """An honest empty panel; :func:`why_empty` finds it again."""
     axes.set_axis_off()
+    axes.set_label(_EMPTY + text)
     axes.text(0.5, 0.5, text, ha="center", va="center", color=MUTED, wrap=True)
+
+
+def why_empty(drawn: Figure) -> str | None:
+    """Why there is nothing to see in a figure; None if there is."""
+    said = [str(axes.get_label()) for axes in drawn.axes]
+    empty = [text for text in said if text.startswith(_EMPTY)]
+    return empty[0].removeprefix(_EMPTY) if empty else None
+
+
+def only_filled(
+    figures: dict[str, Figure],
+) -> tuple[dict[str, Figure], dict[str, str]]:
+    """Figures that show something; of the others, why they do not."""
+    why = {name: why_empty(drawn) for name, drawn in figures.items()}
+    filled = {name: drawn for name, drawn in figures.items() if why[name] is None}
+    return filled, {name: text for name, text in why.items() if text is not None}
+
+
+def plain_counts(axis: Axis) -> None:
+    """Whole numbers, not powers, on an axis that is logarithmic beyond 1."""
+    from matplotlib.ticker import FuncFormatter
+
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
 def contrast(

@@ -9,12 +9,13 @@ import pandas as pd
 
 from cyto_kedro.pipelines.reporting.motion_charts import jitter
 from cyto_kedro.pipelines.reporting.style import (
-    GROUPS,
     INK,
     MUTED,
+    Look,
     blank_figure,
     say_nothing_there,
 )
+from cyto_kedro.pipelines.reporting.wording import plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,52 +34,63 @@ _SHAPES = "osD^vPX*"
 _MOST_POINTS = 600
 
 
-def superplot(table: pd.DataFrame, measures: dict[str, str], title: str) -> Figure:
+def superplot(
+    table: pd.DataFrame, measures: dict[str, str], title: str, looks: dict[str, Look]
+) -> Figure:
     """Cells as small dots, means of replicates as large ones, by group.
 
-    Lord et al. 2020, doi:10.1083/jcb.202001064. The bar is the mean of the replicates
-    with its standard error, if there are at least three.
+    Lord et al. 2020, doi:10.1083/jcb.202001064; a colour is a group here, as in all
+    figures, and a shape a replicate. The bar is the mean of the replicates with its
+    standard error, if there are at least three.
 
     Args:
         table: One row per cell with columns ``group``, ``replicate`` and the measures.
         measures: Column to axis label.
         title: Of the figure.
+        looks: Of the groups.
     """
-    with blank_figure(3.1 * len(measures) + 0.2, 3.6) as drawn:
+    crowded = table.get("group", pd.Series(dtype=object)).nunique() > 2
+    width = 9.4 if len(measures) > 1 else 4.6
+    with blank_figure(width, 3.7 if crowded else 3.2) as drawn:
         if table.empty:
             say_nothing_there(drawn.add_subplot(), "no cell was measured")
             return drawn
         panels = drawn.subplots(1, len(measures), squeeze=False)[0]
         for axes, (column, label) in zip(panels, measures.items(), strict=True):
-            _panel(axes, table, column, label)
+            _panel(axes, table, column, label, looks)
+            if crowded:
+                axes.tick_params(axis="x", rotation=38)
+                for tick in axes.get_xticklabels():
+                    tick.set(ha="right", rotation_mode="anchor")
         drawn.suptitle(title, x=0.01, ha="left", fontweight="bold", fontsize=10)
     return drawn
 
 
-def _panel(axes: Axes, table: pd.DataFrame, column: str, label: str) -> None:
-    groups = list(dict.fromkeys(table["group"]))
-    replicates = list(dict.fromkeys(table["replicate"]))
+def _panel(
+    axes: Axes, table: pd.DataFrame, column: str, label: str, looks: dict[str, Look]
+) -> None:
+    seen = set(table["group"])
+    groups = [group for group in looks if group in seen]
     ticks = []
     for at, group in enumerate(groups):
         own = table[(table["group"] == group) & table[column].notna()]
         means = []
-        for replicate, part in own.groupby("replicate", sort=False):
-            number = replicates.index(replicate)
-            colour = GROUPS[number % len(GROUPS)]
+        colour = looks[group].colour
+        for number, (_, part) in enumerate(own.groupby("replicate", sort=False)):
             values = part[column].to_numpy(np.float64)
             # Evenly many of a large movie: the means are of all.
             some = values[:: -(-len(values) // _MOST_POINTS)]
             x = at + jitter(len(some), 0.28)
             axes.plot(x, some, ".", ms=2.6, alpha=0.35, color=colour)
-            means.append((number, colour, float(values.mean())))
-        spread = jitter(len(means), 0.14)
-        for offset, (number, colour, mean) in zip(spread, means, strict=True):
+            means.append((number, float(values.mean())))
+        spread = jitter(len(means), 0.14) if len(means) > 1 else [0.0]
+        for offset, (number, mean) in zip(spread, means, strict=True):
             shape = _SHAPES[number % len(_SHAPES)]
             axes.plot(
                 at + offset, mean, shape, ms=8.5, color=colour, mec=INK, mew=1, zorder=3
             )
-        _average(axes, at, [mean for _, _, mean in means])
-        ticks.append(f"{group}\n{len(means)} repl., {len(own)} cells")
+        _average(axes, at, [mean for _, mean in means])
+        ticks.append(f"{group}\n{plural(len(means), 'movie')}, {len(own)} cells")
     axes.set_xticks(range(len(groups)), ticks, fontsize=7.5)
     axes.set_xlim(-0.6, len(groups) - 0.4)
     axes.set_ylabel(label)

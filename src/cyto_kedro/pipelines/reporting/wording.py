@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import math
 from typing import Any
+
+import numpy as np
 
 
 def shown(values: dict[Any, Any]) -> dict[str, str]:
@@ -20,7 +24,54 @@ def text_of(value: Any) -> str:
     """A value in three digits; a dash where there is none."""
     if undefined(value):
         return "–"
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
     return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+_OUTCOMES = {
+    "survival": "alive at the end",
+    "rmst": "mean survival time",
+    "died_in_field": "died in view",
+    "specific_lysis": "specific lysis",
+    "kills_per_effector_hour": "kills per effector hour",
+    "kills_per_contact_hour": "kills per contact hour",
+    "killer_fraction": "killers / effectors",
+    "serial_fraction": "serial killers / effectors",
+    "gini": "inequality of kills (Gini)",
+    "et_measured": "E:T at first",
+}
+
+
+def outcome_words(outcome: str, unit: str) -> str:
+    """An outcome of the table SUPERPLOT as a reader calls it, with its unit."""
+    words = _OUTCOMES.get(outcome, outcome.replace("_", " "))
+    return f"{words} ({unit})" if unit and unit != "1/h" else words
+
+
+def left_out(text: str, words: dict[str, str]) -> list[str]:
+    """A sentence on the figures that are missing since they would be empty.
+
+    Args:
+        text: CSV of figure and reason, as the drawing nodes write it.
+        words: What each figure shows, by the start of its name.
+    """
+    rows = list(csv.reader(io.StringIO(text)))[1:]
+    told: dict[str, list[str]] = {}
+    for name, reason in rows:
+        stem = max((s for s in words if name.startswith(s)), key=len, default="")
+        if stem:
+            what = words[stem]
+            told.setdefault(reason, []).append(what[0].lower() + what[1:])
+    return [
+        f"Not drawn, as {reason}: {'; '.join(dict.fromkeys(what))}."
+        for reason, what in told.items()
+    ]
+
+
+def with_unit(value: Any, unit: str) -> str:
+    """A value with its unit; a dash alone where there is none."""
+    return "–" if undefined(value) else f"{text_of(value)} {unit}"
 
 
 def percent(value: float | None) -> str:
