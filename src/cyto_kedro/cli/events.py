@@ -23,7 +23,7 @@ from cyto_kedro.methods.reporting.crops import (
     read_crops,
     scene_of,
 )
-from cyto_kedro.methods.reporting.review import numbered, review_events
+from cyto_kedro.methods.reporting.review import KINDS, numbered, review_events
 from cyto_kedro.pipelines.reporting.params import CardParams, ReportingParams
 from cyto_kedro.pipelines.reporting.strip_svg import (
     WIDTH,
@@ -47,6 +47,7 @@ def export_events(
     controls: float = 1.0,
     most: int = 100,
     seed: int = 1,
+    kinds: tuple[str, ...] = KINDS,
 ) -> Path:
     """Write the sheet, its pictures, and the page to judge them on.
 
@@ -57,6 +58,7 @@ def export_events(
         controls: Events that were not called, per called one.
         most: Called events of each kind, role and movie, evenly chosen over time.
         seed: Of controls and order.
+        kinds: What is asked about.
 
     Returns:
         The folder.
@@ -75,10 +77,11 @@ def export_events(
     movies = run.movies(movie)
     random = np.random.default_rng(seed)
     found = [_events_of(run, name, controls, most, random) for name in movies]
-    filled = [table for table in found if len(table)]
+    wanted = [table[table["kind"].isin(kinds)] for table in found]
+    filled = [table for table in wanted if len(table)]
     if not filled:
         raise ConfigError(
-            "There is no death and no division to look at", where=str(run.folder)
+            f"There is no {' or '.join(kinds)} to look at", where=str(run.folder)
         )
     events = numbered(pd.concat(filled, ignore_index=True), random)
     with staged(target) as stage:
@@ -154,6 +157,13 @@ def _events_of(
             for role in deaths
             if run.has(f"{role}.attribution", movie)
         },
+        [
+            (
+                run.load(f"{a}_{b}.contacts", movie),
+                run.load(f"{a}_{b}.contact_episodes", movie),
+            )
+            for a, b in layout.pairs
+        ],
         controls,
         most,
         random,
@@ -215,9 +225,9 @@ def _scene(
     known: Calibration,
     options: CardParams,
 ) -> Scene:
-    """Divisions are looked at closely in time, deaths and kills as on their card."""
+    """Divisions and contacts closely in time, deaths and kills as on their card."""
     before, after = options.before_min, options.after_min
-    if row.kind == "division":
+    if row.kind in ("division", "contact"):
         before = after = 3 * known.frame_interval_min if known.n_frames > 1 else 0.0
     frames = frames_around(int(row.frame), known, before, after, options.frames)
     table = tracks[row.role]

@@ -12,7 +12,7 @@ from cyto_kedro.cli.options import env_option, movie_option, run_argument
 
 @click.group(name="events")
 def events_group() -> None:
-    """Check deaths, kills and divisions by eye: agreement and corrected results."""
+    """Check deaths, kills, divisions and contacts by eye, and correct the results."""
 
 
 @events_group.command(name="export")
@@ -31,6 +31,13 @@ def events_group() -> None:
     default=100,
     show_default=True,
     help="Called events per kind, role and movie.",
+)
+@click.option(
+    "--kind",
+    "kinds",
+    type=click.Choice(["death", "kill", "division", "contact"]),
+    multiple=True,
+    help="What to ask about, several times for several; all by default.",
 )
 @click.option(
     "--seed",
@@ -54,6 +61,7 @@ def export_events_command(
     movie: str | None,
     controls: float,
     most: int,
+    kinds: tuple[str, ...],
     seed: int,
     output: Path | None,
     env: str | None,
@@ -63,7 +71,8 @@ def export_events_command(
     from cyto_kedro.cli.finished import FinishedRun
 
     run = FinishedRun.open(metadata, run_id, env)
-    folder = export_events(run, movie, output, controls, most, seed)
+    asked = {"kinds": kinds} if kinds else {}
+    folder = export_events(run, movie, output, controls, most, seed, **asked)
     click.echo(f"{folder / PAGE}: open it in a browser, or fill {folder / SHEET}")
 
 

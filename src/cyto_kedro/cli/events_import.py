@@ -10,18 +10,13 @@ from typing import Any
 import pandas as pd
 
 from cyto_kedro.cli.events import FILLED, KEY, ORIGIN
+from cyto_kedro.cli.events_replay import Replayed, replay
 from cyto_kedro.cli.finished import FinishedRun
 from cyto_kedro.core.atomic import staged
 from cyto_kedro.core.calibration import Calibration
 from cyto_kedro.core.errors import InputError
 from cyto_kedro.core.schemas import REVIEW
 from cyto_kedro.methods.reporting.agreement import agreement_table, agreement_words
-from cyto_kedro.methods.reporting.corrections import (
-    correct_attribution,
-    correct_deaths,
-)
-from cyto_kedro.pipelines.killing.nodes import compare_movies
-from cyto_kedro.pipelines.killing.params import KillingParams
 from cyto_kedro.pipelines.reporting.wording import p_value
 
 # What people write for the three answers.
@@ -70,7 +65,7 @@ def origin_of(sheet: Path) -> str:
 
 
 def import_events(run: FinishedRun, sheet: Path) -> Outcome:
-    """Agreement with the sheet's answers, and deaths, kills and survival by them.
+    """Agreement with the sheet's answers, and all results that hang on them.
 
     Args:
         run: The run that the sheet was exported from.
@@ -80,19 +75,32 @@ def import_events(run: FinishedRun, sheet: Path) -> Outcome:
         InputError: The sheet cannot be understood.
     """
     judged = read_sheet(sheet)
+    for movie in run.movies():
+        known = Calibration.model_validate(run.load("calibration", movie))
+        _check_frames(judged[judged["movie"] == movie], known)
     agreement = agreement_table(judged)
     folder = sheet.parent / "corrected"
+    found = replay(run, judged)
     words = [agreement_words(row) for _, row in agreement.iterrows()]
-    before, after = _both(run, judged)
     with staged(folder) as stage:
         stage.mkdir()
         agreement.to_csv(stage / "agreement.csv", index=False)
-        for (movie, name), table in after.items():
-            path = stage / movie / f"{name}.csv"
-            path.parent.mkdir(exist_ok=True)
-            table.to_csv(path, index=False)
-        words += _compared(run, before, after, stage)
-    return Outcome(folder, words)
+        for movie, tables in found.movies.items():
+            _write(stage / movie, tables)
+        _write(stage, found.experiment)
+    return Outcome(folder, words + _changes(run, found))
+
+
+def _write(folder: Path, made: dict[str, Any]) -> None:
+    """Tables as CSV and documents as JSON, by the names of the run's own files."""
+    folder.mkdir(exist_ok=True)
+    for name, data in made.items():
+        stem = folder / name.split("@")[0].replace(".", "_")
+        if isinstance(data, pd.DataFrame):
+            data.to_csv(stem.with_name(f"{stem.name}.csv"), index=False)
+        elif isinstance(data, dict):
+            text = json.dumps(data, indent=1) + "\n"
+            stem.with_name(f"{stem.name}.json").write_text(text, encoding="utf-8")
 
 
 def read_sheet(path: Path) -> pd.DataFrame:
@@ -149,34 +157,6 @@ def _check_ids(ids: pd.Series, known: pd.Series, path: Path) -> None:
         raise InputError(f"Event '{first}' is {what}", where=str(path))
 
 
-Tables = dict[tuple[str, str], pd.DataFrame]
-
-
-def _both(run: FinishedRun, judged: pd.DataFrame) -> tuple[Tables, Tables]:
-    """Deaths and attribution of every movie, as they were and as corrected."""
-    before: Tables = {}
-    after: Tables = {}
-    for movie in run.movies():
-        known = Calibration.model_validate(run.load("calibration", movie))
-        own = judged[judged["movie"] == movie]
-        _check_frames(own, known)
-        for role in run.layout.targets:
-            if not run.has(f"{role}.deaths@movie", movie):
-                continue
-            rows = own[own["role"] == role]
-            name = f"{role}_deaths"
-            before[movie, name] = run.load(f"{role}.deaths@movie", movie)
-            asked = rows[rows["kind"] == "death"]
-            after[movie, name] = correct_deaths(before[movie, name], asked, known)
-            if run.has(f"{role}.attribution", movie):
-                table = run.load(f"{role}.attribution", movie)
-                kills = rows[rows["kind"] == "kill"]
-                after[movie, f"{role}_attribution"] = correct_attribution(
-                    table, after[movie, name], kills
-                )
-    return before, after
-
-
 def _check_frames(own: pd.DataFrame, known: Calibration) -> None:
     late = own[own["corrected_frame"].fillna(0) >= known.n_frames]
     if len(late):
@@ -187,32 +167,16 @@ def _check_frames(own: pd.DataFrame, known: Calibration) -> None:
         )
 
 
-def _compared(
-    run: FinishedRun, before: Tables, after: Tables, stage: Path
-) -> list[str]:
-    """Survival anew; returns what changed in words."""
-    targets = tuple(
-        r for r in run.layout.targets if any(n[1] == f"{r}_deaths" for n in after)
-    )
-    if not targets:
-        return []
-    options = KillingParams(**run.record["parameters"]["killing"])
-    conditions = run.load("conditions")
-
-    def compare(tables: Tables) -> tuple[pd.DataFrame, dict[str, Any]]:
-        found = [
-            {m: t for (m, name), t in tables.items() if name == f"{role}_deaths"}
-            for role in targets
-        ]
-        return compare_movies(conditions, options, *found, targets=targets)
-
-    old, (survival, new) = compare(before)[1], compare(after)
-    survival.to_csv(stage / "survival.csv", index=False)
-    text = json.dumps(new, indent=1) + "\n"
-    (stage / "comparison.json").write_text(text, encoding="utf-8")
-    words = []
-    for role in targets:
-        was, now = old["roles"][role], new["roles"][role]
+def _changes(run: FinishedRun, found: Replayed) -> list[str]:
+    """What the corrections changed, in words."""
+    words = [f"{movie}: {note}" for movie, note in found.notes]
+    for role, number in found.divisions.items():
+        words.append(f"{role}: {number[0]} divisions before, {number[1]} after")
+    if "comparison" not in found.experiment:
+        return words
+    old, new = run.load("comparison"), found.experiment["comparison"]
+    for role, now in new["roles"].items():
+        was = old["roles"][role]
         counts = [
             sum(g["n_deaths"] for g in r["groups"] if g["level"] == "movie")
             for r in (was, now)

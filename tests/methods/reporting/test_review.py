@@ -7,10 +7,19 @@ import pandas as pd
 import pytest
 
 from cyto_kedro.core.calibration import Calibration
-from cyto_kedro.core.schemas import ATTRIBUTION, DEATHS, REVIEW
+from cyto_kedro.core.schemas import (
+    ATTRIBUTION,
+    CONTACTS,
+    DEATHS,
+    EPISODES,
+    REVIEW,
+    VIABILITY,
+)
 from cyto_kedro.methods.reporting.corrections import (
     correct_attribution,
+    correct_contacts,
     correct_deaths,
+    correct_viability,
 )
 from cyto_kedro.methods.reporting.review import numbered, review_events
 from tables import filled, tracks_table
@@ -72,6 +81,41 @@ def tracks():
     )
 
 
+def contacts():
+    """7 touches 1 in frames 5 to 8 (nearest in 6) and again in 12; 8 passes near 2."""
+    frames = [5, 6, 7, 8, 12, 5, 6]
+    return filled(
+        CONTACTS,
+        {
+            "frame": frames,
+            "effector": "tcell",
+            "target": "cancer",
+            "effector_label": [1] * 5 + [2] * 2,
+            "target_label": [1] * 5 + [2] * 2,
+            "effector_track_id": pd.array([7] * 5 + [8] * 2, "Int64"),
+            "target_track_id": pd.array([1] * 5 + [2] * 2, "Int64"),
+            "distance_um": [0.5, 0.0, 0.5, 0.9, 0.5, 4.0, 3.0],
+            # Frame 8 is held by the leave distance alone.
+            "in_contact": [True, True, True, False, True, False, False],
+        },
+    )
+
+
+def episodes():
+    return filled(
+        EPISODES,
+        {
+            "effector": "tcell",
+            "target": "cancer",
+            "effector_track_id": 7,
+            "target_track_id": 1,
+            "episode": [1, 2],
+            "first_frame": [5, 12],
+            "last_frame": [8, 12],
+        },
+    )
+
+
 def events(seed=0, controls=1.0, most=100, **changes):
     tables = {"tracks": tracks(), "deaths": deaths(), "attribution": attribution()}
     tables |= changes
@@ -82,6 +126,7 @@ def events(seed=0, controls=1.0, most=100, **changes):
         {"cancer": tables["tracks"]},
         {"cancer": tables["deaths"]},
         {"cancer": tables["attribution"]},
+        [(contacts(), tables.get("episodes", episodes()))],
         controls,
         most,
         random,
@@ -97,6 +142,18 @@ def test_every_call_is_asked_about_and_as_many_others():
     assert counts["kill", True] == 2, "victim 3 has nobody to be named"
     assert counts["kill", False] == 1, "the only other candidate"
     assert counts["division", True] == 1
+    assert counts["contact", True] == 2 and counts["contact", False] == 1
+
+
+def test_a_contact_is_asked_about_where_the_cells_are_nearest():
+    table = events()
+    own = table[table["kind"] == "contact"].sort_values("frame")
+    called = own[own["called"]]
+    assert called["frame"].tolist() == [6, 12]
+    assert called["track_id"].tolist() == [7, 7], "the effector"
+    other = own[~own["called"]].iloc[0]
+    assert (other["track_id"], other["other_track_id"]) == (8, 2)
+    assert "touch" in other["question"] and other["other_role"] == "cancer"
 
 
 def test_controls_are_living_cells_in_view():
@@ -124,7 +181,11 @@ def test_the_questions_do_not_tell_what_was_called():
 def test_no_event_gives_an_empty_sheet():
     none = deaths(0, 0)
     blank = attribution().iloc[:0]
-    table = events(deaths=none, attribution=blank, tracks=tracks().iloc[:0])
+    random = np.random.default_rng(0)
+    nothing = [(contacts().iloc[:0], episodes().iloc[:0])]
+    cells = ({"cancer": tracks().iloc[:0]}, {"cancer": none}, {"cancer": blank})
+    found = review_events("m1", MOVIE, *cells, nothing, 1.0, 100, random)
+    table = numbered(found, random)
     assert table.empty
     REVIEW.validate(table)
 
@@ -135,10 +196,30 @@ def judged(kind, rows):
     return table.astype({"corrected_frame": "Int64"})
 
 
+def corrected(answers):
+    """Cells 1 and 3 are last seen mid-field, 2 at the end, 4 at the edge; 5 divides."""
+    n = len(deaths())
+    last = deaths()["exit_frame"].to_numpy()
+    centre = [1.0 if track == 4 else 4.0 for track in range(1, n + 1)]
+    parent = pd.array([pd.NA] * n + [3], "Int64")
+    cells = tracks_table(
+        [*last, 21],
+        [*range(1, n + 1), 99],
+        [*centre, 4.0],
+        4.0,
+        parent_track_id=parent,
+        in_valid_region=True,
+        touches_border=False,
+    )
+    return correct_deaths(deaths(), answers, cells, MOVIE, 2.0)
+
+
 def test_a_rejected_death_becomes_a_cell_that_lived_on():
-    answers = judged("death", [(1, 10, "no", None), (2, 11, "no", None)])
-    table = correct_deaths(deaths(), answers, MOVIE).set_index("track_id")
-    assert table.loc[1, "reason"] == "lost" and table.loc[2, "reason"] == "end_of_movie"
+    rows = [(track, 9 + track, "no", None) for track in (1, 2, 3)]
+    table = corrected(judged("death", rows)).set_index("track_id")
+    reasons = table.loc[[1, 2, 3], "reason"].tolist()
+    assert reasons == ["lost", "end_of_movie", "divided"]
+    table = table.drop(index=3)
     assert table.loc[[1, 2], "censored"].all()
     assert table.loc[[1, 2], "death_time_min"].isna().all()
     DEATHS.validate(table.reset_index()[list(DEATHS.columns)])
@@ -146,7 +227,7 @@ def test_a_rejected_death_becomes_a_cell_that_lived_on():
 
 def test_a_found_death_is_added_and_a_frame_put_right():
     answers = judged("death", [(6, 15, "yes", None), (7, 15, "yes", 18)])
-    table = correct_deaths(deaths(), answers, MOVIE).set_index("track_id")
+    table = corrected(answers).set_index("track_id")
     assert table.loc[6, "death_frame"] == 15 and table.loc[6, "death_time_min"] == 30
     assert table.loc[7, "death_frame"] == 18
     assert not table.loc[[6, 7], "censored"].any()
@@ -154,9 +235,56 @@ def test_a_found_death_is_added_and_a_frame_put_right():
 
 @pytest.mark.parametrize("answer", ["yes", ""])
 def test_a_confirmed_or_open_death_keeps_its_time(answer):
-    before = deaths()
     answers = judged("death", [(1, 10, answer, None)])
-    pd.testing.assert_frame_equal(correct_deaths(before, answers, MOVIE), before)
+    pd.testing.assert_frame_equal(corrected(answers), deaths())
+
+
+def test_a_cell_that_was_dead_when_it_came_is_no_death():
+    table = corrected(judged("death", [(1, 10, "yes", 2)])).set_index("track_id")
+    assert table.loc[1, "reason"] == "dead_at_entry" and table.loc[1, "censored"]
+
+
+def test_who_is_alive_follows_the_corrected_deaths_of_judged_cells_only():
+    frames = np.arange(30)
+    called = filled(
+        VIABILITY,
+        {
+            "track_id": np.repeat([1, 2, 6], 30),
+            "frame": np.tile(frames, 3),
+            "label": np.repeat([1, 2, 3], 30),
+            "alive": pd.array([True] * 5 + [False] * 85, "boolean"),
+            "alive_probability": 0.5,
+        },
+    )
+    answers = judged("death", [(1, 10, "no", None), (6, 15, "yes", None)])
+    table = correct_viability(called, corrected(answers), answers)
+    alive = {track: part["alive"] for track, part in table.groupby("track_id")}
+    assert alive[1].all(), "a rejected death"
+    assert alive[6].tolist() == (frames < 15).tolist(), "a found one"
+    assert not alive[2].any(), "nobody was asked about it"
+    assert (table["alive_probability"] == 0.5).all(), "what was measured stays"
+
+
+def touched(rows):
+    columns = ["track_id", "other_track_id", "frame", "answer"]
+    return correct_contacts(contacts(), episodes(), pd.DataFrame(rows, columns=columns))
+
+
+def test_a_rejected_contact_is_its_whole_episode_and_no_other():
+    table = touched([(7, 1, 6, "no")])
+    assert table.loc[table["in_contact"], "frame"].tolist() == [12]
+
+
+def test_a_found_contact_is_that_frame():
+    table = touched([(8, 2, 6, "yes")])
+    found = table[table["in_contact"] & (table["effector_track_id"] == 8)]
+    assert found["frame"].tolist() == [6]
+    assert table["in_contact"].sum() == contacts()["in_contact"].sum() + 1
+
+
+@pytest.mark.parametrize("row", [(7, 1, 6, "yes"), (7, 1, 6, ""), (8, 2, 6, "no")])
+def test_an_agreed_or_open_contact_changes_nothing(row):
+    pd.testing.assert_frame_equal(touched([row]), contacts())
 
 
 def kills(rows):
@@ -165,7 +293,7 @@ def kills(rows):
 
 
 def test_a_rejected_candidate_leaves_its_credit_to_the_others():
-    table = correct_attribution(attribution(), deaths(), kills([(1, 8, "no")]))
+    table = correct_attribution(attribution(), kills([(1, 8, "no")]))
     own = table[table["target_track_id"] == 1]
     assert own["effector_track_id"].tolist() == [7]
     assert own[["credit_shared", "credit_nearest", "credit_exclusive"]].iloc[
@@ -176,7 +304,7 @@ def test_a_rejected_candidate_leaves_its_credit_to_the_others():
 
 
 def test_a_confirmed_killer_takes_all():
-    table = correct_attribution(attribution(), deaths(), kills([(1, 8, "yes")]))
+    table = correct_attribution(attribution(), kills([(1, 8, "yes")]))
     own = table[table["target_track_id"] == 1]
     assert own["effector_track_id"].tolist() == [8]
     assert (own["credit_hazard"].iloc[0], own["background_probability"].iloc[0]) == (
@@ -186,22 +314,21 @@ def test_a_confirmed_killer_takes_all():
 
 
 def test_with_all_rejected_the_death_is_nobodys():
-    table = correct_attribution(attribution(), deaths(), kills([(2, 9, "no")]))
+    table = correct_attribution(attribution(), kills([(2, 9, "no")]))
     ATTRIBUTION.validate(table)
     own = table[table["target_track_id"] == 2].iloc[0]
     assert pd.isna(own["effector_track_id"]) and own["background_probability"] == 1
 
 
-def test_credits_still_sum_to_one_and_rejected_deaths_are_gone():
-    corrected = correct_deaths(deaths(), judged("death", [(2, 11, "no", None)]), MOVIE)
-    table = correct_attribution(attribution(), corrected, kills([(1, 7, "no")]))
-    assert set(table["target_track_id"]) == {1, 3}
+def test_credits_still_sum_to_one():
+    table = correct_attribution(attribution(), kills([(1, 7, "no")]))
+    assert set(table["target_track_id"]) == {1, 2, 3}
     total = table.groupby("target_track_id").agg(
         {"credit_hazard": "sum", "background_probability": "first"}
     )
-    assert total.sum(axis=1).tolist() == pytest.approx([1, 1])
+    assert total.sum(axis=1).tolist() == pytest.approx([1, 1, 1])
 
 
 def test_no_answer_changes_nothing():
-    table = correct_attribution(attribution(), deaths(), kills([(1, 7, "")]))
+    table = correct_attribution(attribution(), kills([(1, 7, "")]))
     pd.testing.assert_frame_equal(table, attribution())

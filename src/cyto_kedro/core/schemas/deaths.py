@@ -93,12 +93,14 @@ REVIEW = TableSpec(
     {
         "event_id": NAME,
         "movie": NAME,
-        "kind": Col("object", "", "death, kill or division"),
+        "kind": Col("object", "", "death, kill, division or contact"),
         "question": Col("object", "", "what the person is asked"),
         "role": NAME,
         "track_id": TRACK,
-        "other_role": Col("object", "", "role of the candidate of a kill", True),
-        "other_track_id": Col("Int64", "", "candidate of a kill", True),
+        "other_role": Col(
+            "object", "", "role of a kill's candidate, of the touched cell", True
+        ),
+        "other_track_id": Col("Int64", "", "the candidate, the touched cell", True),
         "frame": FRAME,
         "time_min": TIME,
         "called": flag("the analysis says yes"),
@@ -108,7 +110,7 @@ REVIEW = TableSpec(
 AGREEMENT = TableSpec(
     "agreement",
     {
-        "kind": Col("object", "", "death, kill, division or all"),
+        "kind": Col("object", "", "death, kill, division, contact or all"),
         "n": count("events that were judged"),
         "n_unclear": count("events that were left open"),
         "called_confirmed": count("called by the analysis, yes by the person"),

@@ -113,18 +113,8 @@ def death_table(
     death_frame = np.where(died, frame[onsets.onset], -1)
     times = calibration.times_min
     entry, exit_ = head["frame"].to_numpy(), tail["frame"].to_numpy()
-    parents = tracks["parent_track_id"].dropna().unique()
-    reason = np.select(
-        [
-            died,
-            onsets.at_entry,
-            tail["track_id"].isin(parents).to_numpy(),
-            exit_ == calibration.n_frames - 1,
-            _near_edge(tail, calibration, border_margin_um),
-        ],
-        [DIED, DEAD_AT_ENTRY, DIVIDED, END_OF_MOVIE, LEFT_FIELD],
-        default=LOST,
-    )
+    ends = end_reasons(tracks, tail, calibration, border_margin_um)
+    reason = np.select([died, onsets.at_entry], [DIED, DEAD_AT_ENTRY], default=ends)
     table = pd.DataFrame(
         {
             "role": role,
@@ -143,6 +133,35 @@ def death_table(
     )
     table.loc[~died, "death_frame"] = pd.NA
     return DEATHS.conform(table)
+
+
+def end_reasons(
+    tracks: pd.DataFrame,
+    tail: pd.DataFrame,
+    calibration: Calibration,
+    border_margin_um: float,
+) -> np.ndarray:
+    """Why a living cell is no longer watched: division, end, edge, or lost.
+
+    Args:
+        tracks: Table TRACKS, for who is whose parent.
+        tail: Its last row of each track.
+        calibration: Geometry and time base.
+        border_margin_um: A track that ends this near to the edge left the field.
+
+    Returns:
+        (rows of ``tail``,) ``divided``, ``end_of_movie``, ``left_field`` or ``lost``.
+    """
+    parents = tracks["parent_track_id"].dropna().unique()
+    return np.select(
+        [
+            tail["track_id"].isin(parents).to_numpy(),
+            (tail["frame"] == calibration.n_frames - 1).to_numpy(),
+            _near_edge(tail, calibration, border_margin_um),
+        ],
+        [DIVIDED, END_OF_MOVIE, LEFT_FIELD],
+        default=LOST,
+    )
 
 
 def _near_edge(

@@ -7,7 +7,7 @@ random, all are shuffled, and what was called is kept in another file.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,8 @@ from cyto_kedro.core.calibration import Calibration
 from cyto_kedro.core.schemas import REVIEW
 from cyto_kedro.methods.reporting.crops import evenly
 
+#: What a person can be asked about.
+KINDS = ("death", "kill", "division", "contact")
 _COLUMNS = [
     "kind",
     "role",
@@ -33,11 +35,12 @@ def review_events(
     tracks: Mapping[str, pd.DataFrame],
     deaths: Mapping[str, pd.DataFrame],
     attribution: Mapping[str, pd.DataFrame],
+    contacts: Iterable[tuple[pd.DataFrame, pd.DataFrame]],
     controls: float,
     most: int,
     random: np.random.Generator,
 ) -> pd.DataFrame:
-    """Deaths, kills and divisions of one movie, and controls (REVIEW without ids).
+    """Deaths, kills, divisions and contacts of one movie, and controls.
 
     Args:
         movie: Movie id.
@@ -45,12 +48,13 @@ def review_events(
         tracks: TRACKS of every role.
         deaths: DEATHS of the target roles.
         attribution: ATTRIBUTION of the target roles; may lack some.
+        contacts: CONTACTS and EPISODES of each pair of roles.
         controls: Events that were not called, per called one.
         most: Called events of each kind and role, evenly chosen over time.
         random: Draws the controls.
 
     Returns:
-        Rows without ``event_id`` and ``question``.
+        Table REVIEW without ``event_id`` and ``question``.
     """
     parts = []
     for role, table in deaths.items():
@@ -59,6 +63,8 @@ def review_events(
             parts.append(_kills(role, attribution[role], controls, most, random))
     for role, table in tracks.items():
         parts.append(_divisions(role, table, controls, most, random))
+    for pairs, episodes in contacts:
+        parts.append(_contacts(pairs, episodes, controls, most, random))
     filled = [part for part in parts if len(part)]
     table = pd.concat(filled or [pd.DataFrame(columns=_COLUMNS)], ignore_index=True)
     table.insert(0, "movie", movie)
@@ -83,8 +89,10 @@ def _question(row: pd.Series) -> str:
         return f"Does {who} die at about {when}?"
     if row["kind"] == "division":
         return f"Does {who} divide at about {when}?"
-    killer = f"{row['other_role']} {int(row['other_track_id'])}"
-    return f"Did {killer} kill {who}, which was called dead at {when}?"
+    other = f"{row['other_role']} {int(row['other_track_id'])}"
+    if row["kind"] == "contact":
+        return f"Do {who} and {other} touch at {when}?"
+    return f"Did {other} kill {who}, which was called dead at {when}?"
 
 
 def _deaths(
@@ -153,6 +161,44 @@ def _divisions(
     other = _drawn(other, controls * len(last), random)
     frames = random.integers(other["min"], other["max"])
     return _joined(called, _rows("division", role, other.index, frames, False))
+
+
+def _contacts(
+    contacts: pd.DataFrame,
+    episodes: pd.DataFrame,
+    controls: float,
+    most: int,
+    random: np.random.Generator,
+) -> pd.DataFrame:
+    """Each contact where the cells are nearest, and pairs that only came near."""
+    tracked = contacts.dropna(subset=["effector_track_id", "target_track_id"])
+    pair = ["effector", "target", "effector_track_id", "target_track_id"]
+    spans = episodes[[*pair, "episode", "first_frame", "last_frame"]]
+    rows = tracked.merge(
+        spans.astype({p: tracked[p].dtype for p in pair}), "left", pair
+    )
+    rows["within"] = rows["frame"].between(rows["first_frame"], rows["last_frame"])
+    rows = rows.sort_values(["distance_um", "frame"], kind="stable")
+    nearest = rows[rows["within"] & rows["in_contact"]].drop_duplicates(
+        [*pair, "episode"]
+    )
+    nearest = nearest.sort_values(["frame", *pair]).iloc[evenly(len(nearest), most)]
+    ever = rows.groupby([*pair, "frame"])["within"].transform("any")
+    near = rows[~ever].drop_duplicates([*pair, "frame"])
+    near = near.sort_values([*pair, "frame"])
+    # One of each pair: pairs that stay near for long are not more of a question.
+    shuffled = near.iloc[random.permutation(len(near))].drop_duplicates(pair)
+    near = _drawn(shuffled.sort_values(pair), controls * max(len(nearest), 1), random)
+    parts = []
+    for table, called in ((nearest, True), (near, False)):
+        own = _rows(
+            "contact", "", table["effector_track_id"], table["frame"], called
+        ).assign(
+            role=table["effector"].to_numpy(), other_role=table["target"].to_numpy()
+        )
+        own["other_track_id"] = table["target_track_id"].to_numpy()
+        parts.append(own)
+    return _joined(*parts)
 
 
 def _drawn(
