@@ -156,6 +156,7 @@ class FakeRun:
                     "effector_track_id": [7],
                     "target_track_id": [1],
                     "last_frame": FRAMES - 1,
+                    "dwell_min": 40.0,
                 },
             ),
             "tcell.deaths@movie": filled(
