@@ -9,8 +9,12 @@ import tifffile
 import yaml
 
 from cyto_kedro.cli.guess import blob_diameter, from_name, guess
+from cyto_kedro.cli.init import Wanted, write_environment
+from cyto_kedro.cli.init_files import rows_of
+from cyto_kedro.core.errors import InputError
 from cyto_kedro.simulation.movie import simulate
 from cyto_kedro.simulation.params import SimulationParams
+from nd2_file import write_nd2
 from project import Project
 
 
@@ -116,6 +120,91 @@ def test_from_a_folder_to_segmented_cells(project, movie_folder):
     again = project.kedro("cyto", "init", str(movie_folder), "--env", "mine")
     assert again.returncode != 0 and "--force" in again.stdout + again.stderr
     assert (conf / "globals.yml").read_bytes() == before
+
+
+def wanted(**values):
+    given = {"kinds": {}, "z": None, "pixel_size_um": None, "frame_interval_min": None}
+    return Wanted(
+        **{"env": "mine", "place": "in_place", "force": False} | given | values
+    )
+
+
+def ask_nothing(what):
+    raise AssertionError(f"asked for the {what}")
+
+
+@pytest.fixture(scope="module")
+def nd2_file(tmp_path_factory):
+    """Two positions, two channels, stamps that are not regular."""
+    pytest.importorskip("bioio_nd2")
+    frame = np.stack([discs(5), discs(12)])
+    pixels = np.broadcast_to(frame[None, None, None], (3, 2, 1, *frame.shape))
+    times = np.array([0.0, 60e3, 200e3])[:, None, None] + np.array([[[0.0], [5e3]]])
+    path = tmp_path_factory.mktemp("nd2") / "exp 1.nd2"
+    names = ["488", "561"]
+    return write_nd2(path, pixels.astype(np.uint16), names, ["A1", "B2"], times, 0.5)
+
+
+def test_each_position_of_a_file_is_a_movie_and_nothing_is_asked(nd2_file, tmp_path):
+    conf = tmp_path / "conf"
+    folder, guesses = write_environment(
+        [nd2_file], wanted(), conf, tmp_path, ask_nothing
+    )
+    kinds = {name: g.kind for name, g in guesses.items()}
+    assert kinds == {"channel_488": "effector", "channel_561": "target"}
+    sheet = pd.read_csv(folder / "experiment.csv")
+    assert sheet["movie"].tolist() == ["exp_1_A1", "exp_1_B2"]
+    assert sheet["scene"].tolist() == ["A1", "B2"]
+    settings = yaml.safe_load((folder / "globals.yml").read_text())
+    assert settings["channels"]["channel_561"] == {
+        "files": "<files>",
+        "scene": "<scene>",
+        "index": 1,
+    }
+    # The file says both, so that nobody has to.
+    assert settings["pixel_size_um"] is None
+    assert settings["frame_interval_min"] is None
+    told = yaml.safe_load((folder / "parameters_analysis.yml").read_text())
+    sizes = {n: p["method"]["diameter_um"] for n, p in told["segmentation"].items()}
+    assert sizes == pytest.approx({"channel_488": 5, "channel_561": 12}, rel=0.15)
+    from PIL import Image
+
+    with Image.open(folder / "channels.png") as picture:
+        assert picture.size[0] > 600 and picture.size[1] > 400
+
+
+def test_images_are_chosen_by_name(nd2_file, tmp_path):
+    options = wanted(scenes=("B*",))
+    folder, _ = write_environment([nd2_file], options, tmp_path, tmp_path, ask_nothing)
+    assert pd.read_csv(folder / "experiment.csv")["scene"].tolist() == ["B2"]
+    with pytest.raises(InputError, match=r"(?s)No movie is left.*'A1'.*--scene"):
+        rows_of([nd2_file], ("C1",))
+
+
+@pytest.mark.real_data
+def test_images_that_are_no_movies_are_left_out_with_the_reason(real_data):
+    pytest.importorskip("bioio_lif")
+    folder = real_data / "formats"
+    with pytest.raises(InputError, match=r"(?s)No movie.*'xzt'.*vertical sections"):
+        rows_of([folder / "testdata_2channel_xz.lif"])
+    with pytest.raises(InputError, match="scans 20 wavelengths"):
+        rows_of([folder / "LeicaLASX_wavelength-sweep_example.lif"])
+
+
+@pytest.mark.real_data
+def test_only_what_a_file_does_not_say_is_asked(real_data, tmp_path, caplog):
+    """This one has pixel sizes and no times; its reader would log two tracebacks."""
+    pytest.importorskip("bioio_czi")
+    asked = []
+
+    def ask(what):
+        asked.append(what)
+        return 2.0
+
+    path = real_data / "formats" / "tiles_time_z.czi"
+    write_environment([path], wanted(z=1), tmp_path, tmp_path, ask)
+    assert asked == ["time between frames (min)"]
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 @pytest.mark.slow

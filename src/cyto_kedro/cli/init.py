@@ -40,6 +40,7 @@ class Wanted:
     frame_interval_min: float | None
     place: str  # in_place, link or copy
     force: bool
+    scenes: tuple[str, ...] = ()
 
 
 def write_environment(
@@ -64,7 +65,7 @@ def write_environment(
     """
     folder = conf / wanted.env
     _refuse_existing(folder, wanted)
-    rows = rows_of(files)
+    rows = rows_of(files, wanted.scenes)
     names = channel_names(rows)
     _check_kinds(wanted.kinds, names)
     row = rows[0]

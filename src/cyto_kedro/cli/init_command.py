@@ -23,6 +23,13 @@ from cyto_kedro.core.errors import ConfigError
     metavar="CHANNEL=KIND",
     help="effector, target, other, death, live or ignore; else it is guessed.",
 )
+@click.option(
+    "--scene",
+    "scenes",
+    multiple=True,
+    metavar="NAME",
+    help="Of files with several images: only these; * and ? stand for letters.",
+)
 @click.option("--z", default=None, help="Of Z stacks: max, or a plane from 0.")
 @click.option("--pixel-size-um", type=float, default=None, help="Where no file says.")
 @click.option(
@@ -44,6 +51,7 @@ def init(
     movies: tuple[Path, ...],
     env: str,
     roles: tuple[str, ...],
+    scenes: tuple[str, ...],
     z: str | None,
     pixel_size_um: float | None,
     frame_interval_min: float | None,
@@ -63,6 +71,7 @@ def init(
         frame_interval_min=frame_interval_min,
         place=place,
         force=force,
+        scenes=scenes,
     )
     conf = Path(metadata.project_path) / "conf"
     folder, guesses = write_environment(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from cyto_kedro.core.errors import InputError
@@ -19,17 +20,33 @@ class Row:
     scene: SceneFacts
 
 
-def rows_of(files: list[Path]) -> list[Row]:
-    """One row per image of each file."""
+def rows_of(files: list[Path], scenes: tuple[str, ...] = ()) -> list[Row]:
+    """One row per image of each file; images that are no movies are left out.
+
+    Args:
+        files: Files, OME-Zarr folders, or folders of them.
+        scenes: Names of images to take, with ``*`` and ``?``; all by default.
+
+    Raises:
+        InputError: A file cannot be read, or no image is left.
+    """
     rows: list[Row] = []
+    left_out: list[str] = []
     for path in (found for given in files for found in _expanded(given)):
         stem = path.name.split(".")[0]
         for scene in scenes_of(path):
+            wanted = any(fnmatchcase(scene.name, pattern) for pattern in scenes)
+            if scene.no_movie or (scenes and not wanted):
+                why = scene.no_movie or "is not named by --scene"
+                left_out.append(f"image '{scene.name}' of {path.name} {why}")
+                continue
             text = f"{stem}_{scene.name}" if scene.many else stem
             movie = re.sub(r"[^A-Za-z0-9_-]+", "_", text).strip("_-") or "movie"
             taken = [row.movie for row in rows]
             movie = f"{movie}_{len(rows)}" if movie in taken else movie
             rows.append(Row(movie, path.resolve(), scene))
+    if not rows:
+        raise InputError("No movie is left: " + "; ".join(left_out))
     return rows
 
 
@@ -57,7 +74,8 @@ def channel_names(rows: list[Row]) -> list[str]:
                 f"The channels {list(row.scene.channels)} differ from {list(first)} in "
                 f"{rows[0].path.name}",
                 where=f"{row.path}, image {row.scene.name}",
-                fix="make one environment for each kind of file",
+                fix="make one environment for each kind; of images in one file choose "
+                "with --scene NAME",
             )
     names: list[str] = []
     for number, text in enumerate(first):

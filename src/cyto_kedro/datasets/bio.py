@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -107,21 +110,25 @@ def select_scene(image: BioImage, scene: str | int | None, path: Path) -> None:
         InputError: There is no such scene, or it is not made of channels.
     """
     image.set_scene(pick_scene(list(image.scenes), scene, str(path)))
-    if _is_vertical(image):
+    if why := no_movie(image):
         raise InputError(
-            f"The image '{image.current_scene}' is made of vertical sections",
+            f"The image '{image.current_scene}' {why}",
             where=str(path),
-            fix="choose an image of XY planes with 'scene' of the channels",
+            fix="choose an image of XY planes with 'scene' of the channels; export "
+            "wavelengths that you need as channels",
         )
+
+
+def no_movie(image: BioImage) -> str | None:
+    """Why the current scene is not made of XY planes in channels, or None."""
+    if _is_vertical(image):
+        return "is made of vertical sections"
     scanned = [
         size for axis, size in _lif_sizes(image).items() if axis in _LIF_WAVELENGTHS
     ]
     if any(size > 1 for size in scanned):
-        raise InputError(
-            f"The image '{image.current_scene}' scans {max(scanned)} wavelengths",
-            where=str(path),
-            fix="export the wavelengths that you need as channels",
-        )
+        return f"scans {max(scanned)} wavelengths"
+    return None
 
 
 def bio_calibration(
@@ -135,10 +142,25 @@ def bio_calibration(
     if _lif_scene(image) is not None:
         times = _lif_times(image, n_frames)
         return pixel, _lif_interval(image), times
-    times = frame_times(_stamps(image, channel), n_frames)
-    step = getattr(image.reader, "time_interval", None)
+    with _quiet_readers():
+        times = frame_times(_stamps(image, channel), n_frames)
+        step = getattr(image.reader, "time_interval", None)
     minutes = None if step is None else step.total_seconds() / 60
     return pixel, minutes or None, times
+
+
+@contextmanager
+def _quiet_readers() -> Iterator[None]:
+    """Without the readers' tracebacks about times that a file does not state."""
+    loggers = [logging.getLogger(package) for package in READERS.values()]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
 
 
 def _is_calibrated(image: BioImage) -> bool:

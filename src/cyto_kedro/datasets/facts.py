@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from cyto_kedro.core.errors import InputError
-from cyto_kedro.datasets.bio import READERS, open_bio
+from cyto_kedro.datasets.bio import READERS, no_movie, open_bio
 from cyto_kedro.datasets.ngff import images_of, is_zarr
 from cyto_kedro.datasets.tiff import SUFFIXES
 from cyto_kedro.datasets.tiff_metadata import calibration_of
@@ -22,12 +22,14 @@ class SceneFacts:
         sizes: Axis letter to length.
         channels: Names in file order; None where the file has none.
         many: Whether the file holds further images.
+        no_movie: Why it cannot be read as one; None: it can.
     """
 
     name: str
     sizes: dict[str, int]
     channels: tuple[str | None, ...]
     many: bool
+    no_movie: str | None = None
 
 
 def is_movie(path: Path) -> bool:
@@ -49,7 +51,7 @@ def scenes_of(path: Path) -> list[SceneFacts]:
         found = _bio(path)
     else:
         found = _tiff(path)
-    names = [name for name, _, _ in found]
+    names = [name for name, *_ in found]
     return [
         SceneFacts(
             name if name and names.count(name) == 1 else str(number),
@@ -58,12 +60,13 @@ def scenes_of(path: Path) -> list[SceneFacts]:
                 (*channels, *[None] * sizes.get("C", 1))[: sizes.get("C", 1)],
             ),
             len(found) > 1,
+            why,
         )
-        for number, (name, sizes, channels) in enumerate(found)
+        for number, (name, sizes, channels, why) in enumerate(found)
     ]
 
 
-_Found = list[tuple[str, dict[str, int], tuple[str | None, ...]]]
+_Found = list[tuple[str, dict[str, int], tuple[str | None, ...], str | None]]
 
 
 def _bio(path: Path) -> _Found:
@@ -72,7 +75,7 @@ def _bio(path: Path) -> _Found:
         image.set_scene(name)
         sizes = {axis: int(getattr(image.dims, axis)) for axis in image.dims.order}
         channels = tuple(str(channel) for channel in image.channel_names or ())
-        found.append((str(name), sizes, channels))
+        found.append((str(name), sizes, channels, no_movie(image)))
     return cast("_Found", found)
 
 
@@ -90,6 +93,7 @@ def _tiff(path: Path) -> _Found:
                         for axis, size in zip(series.axes, series.shape, strict=True)
                     },
                     calibration_of(tif, number).channel_names,
+                    None,
                 )
                 for number, series in enumerate(tif.series)
             ]
@@ -116,5 +120,6 @@ def _zarr(path: Path) -> _Found:
         shape = cast("zarr.Array", group[image["datasets"][0]["path"]]).shape
         sizes = {str(a)[0].upper(): n for a, n in zip(axes, shape, strict=True)}
         described = facts.get("omero", attributes.get("omero", {})).get("channels", [])
-        found.append((name, sizes, tuple(c.get("label") for c in described)))
+        labels = tuple(c.get("label") for c in described)
+        found.append((name, sizes, labels, None))
     return found
