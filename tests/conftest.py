@@ -14,6 +14,7 @@ from filelock import FileLock
 
 from container_fixtures import place, podman, sif  # noqa: F401
 from project import Project
+from remote_fixtures import ceph, postgres  # noqa: F401
 from slurm_cluster import SlurmCluster
 from slurm_cluster import missing as slurm_missing
 from small_cellpose import MODEL, import_cellpose, train

@@ -20,7 +20,6 @@ from cyto_kedro.core.scope import latest_complete_run, run_folder
 from cyto_kedro.provenance.hashing import sha256_of
 from cyto_kedro.provenance.manifest import MANIFEST, path_of, read_manifest
 from cyto_kedro.provenance.run_ids import LATEST, find_run
-from cyto_kedro.provenance.sidecar import read_sidecar
 
 # How the catalog names the copy of one movie.
 _OF_MOVIE = "@movie"
@@ -210,13 +209,13 @@ class LoadedRun:
         """Whether a table of scratch is there that the run had not to make again."""
         return any(
             self._finished.has(name, movie)
-            and self._finished.path(name, movie).suffix == ".parquet"
+            and self._finished.data_type(name, movie) == "Table"
             for movie in self.movies[:1]
         )
 
     def _refuse_later(self, name: str, movie: str | None) -> None:
         """What the manifest does not list was up to date: made before, not after."""
-        sidecar = read_sidecar(self._finished.path(name, movie))
+        sidecar = self._finished.origin(name, movie)
         if sidecar is not None and sidecar.run_id > self.id:
             raise InputError(
                 f"'{name}' of movie {movie} was made again by run {sidecar.run_id}",

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from cyto_kedro.cli import housekeeping, lifecycle
+from cyto_kedro.cli.places import Places
 from made_runs import MadeRun, layout_in
 
 RUN = "20260101T000000Z"
@@ -17,6 +18,8 @@ RUN = "20260101T000000Z"
 def run(tmp_path, monkeypatch):
     made = MadeRun(layout_in(tmp_path), RUN).make()
     monkeypatch.setattr(lifecycle, "layout_of", lambda metadata, env: made.layout)
+    places = Places({"catalog": {}}, made.layout)
+    monkeypatch.setattr(lifecycle, "places_of", lambda metadata, env: places)
     return made
 
 

@@ -130,7 +130,17 @@ def test_a_copy_that_fails_leaves_nothing_under_the_final_name(
     monkeypatch.setattr(shutil, "copyfile", failing)
     with pytest.raises(StorageError, match="No space"):
         sealed(run, archive=tmp_path / "archive")
-    assert os.listdir(tmp_path / "archive" / "main") == []
+    main = tmp_path / "archive" / "main"
+    assert [name for name in os.listdir(main) if not name.endswith(".lock")] == []
+
+
+def test_what_a_killed_copy_left_goes_with_the_next_one(run, tmp_path):
+    stale = tmp_path / "archive" / "main" / f".{run.folder.name}.0123456789ab.partial"
+    (stale / "A1").mkdir(parents=True)
+    (stale / "A1" / "cells.csv").write_text("half")
+    done = sealed(run, archive=tmp_path / "archive")
+    assert not stale.exists()
+    assert files(done.archived) == files(run.folder)
 
 
 def test_a_copy_is_checked_before_it_is_published(run, tmp_path, monkeypatch):

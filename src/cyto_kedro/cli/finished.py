@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,8 +19,8 @@ from cyto_kedro.core.nearest import choose
 from cyto_kedro.core.scope import Scope
 from cyto_kedro.core.uri import Place
 from cyto_kedro.provenance.fingerprint import output_files
-from cyto_kedro.provenance.manifest import MANIFEST
-from cyto_kedro.provenance.sidecar import read_sidecar
+from cyto_kedro.provenance.manifest import describes, read_manifest
+from cyto_kedro.provenance.sidecar import Sidecar, read_sidecar
 
 
 class HasCatalog(Protocol):
@@ -113,9 +112,28 @@ class FinishedRun:
         return dataset.load()
 
     def path(self, name: str, movie: str | None = None) -> Path:
-        """Where a dataset lies."""
+        """Where a dataset lies.
+
+        Raises:
+            InputError: It lies on no disk.
+        """
         dataset: Any = self.catalog(movie).get(name)
+        if getattr(dataset, "place", None) is not None:
+            raise InputError(
+                f"'{name}' is needed as a file",
+                where=dataset.where,
+                fix="load it and save it to a disk first, or give it a path",
+            )
         return Path(dataset.path)
+
+    def data_type(self, name: str, movie: str | None = None) -> str | None:
+        """Image, Label, Table, Network or Arbitrary; None of a dataset without."""
+        return getattr(self.catalog(movie).get(name), "data_type", None)
+
+    def origin(self, name: str, movie: str | None = None) -> Sidecar | None:
+        """The sidecar of a dataset as it lies there now, on a disk or elsewhere."""
+        places = output_files(self.catalog(movie), name)[:1]
+        return read_sidecar(places[0]) if places else None
 
     def has(self, name: str, movie: str | None = None) -> bool:
         """Whether the run left a dataset."""
@@ -123,22 +141,16 @@ class FinishedRun:
         return dataset is not None and bool(dataset.exists())
 
     @cached_property
-    def _hashes(self) -> dict[tuple[str, str | None], str]:
-        """Content of each output by the manifest; empty if there is none."""
-        try:
-            manifest = json.loads((self.folder / MANIFEST).read_text("utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return {
-            (item["dataset"], item["movie"]): item["sha256"]
-            for item in manifest["outputs"]
-        }
+    def _listed(self) -> dict[tuple[str, str | None], dict[str, Any]]:
+        """Each output as the manifest lists it; empty if there is none."""
+        outputs = (read_manifest(self.folder) or {}).get("outputs", [])
+        return {(item["dataset"], item["movie"]): item for item in outputs}
 
     def _refuse_other(self, name: str, movie: str | None, path: Path | Place) -> None:
         """Scratch holds the latest run of each movie, which may be another one."""
         sidecar = read_sidecar(path)
-        known = self._hashes.get((name, movie))
-        if sidecar is not None and known is not None and sidecar.sha256 != known:
+        known = self._listed.get((name, movie))
+        if sidecar is not None and known is not None and not describes(known, sidecar):
             raise InputError(
                 f"'{name}' of movie {movie} was made again by run {sidecar.run_id}",
                 where=str(path),

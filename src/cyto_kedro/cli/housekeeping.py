@@ -69,7 +69,8 @@ def purge(
 
     _must_not_ask(as_json, yes or dry_run)
     age = age_of(older_than) if older_than else None
-    worker = Purge(lifecycle.layout_of(ctx.obj, env), edits)
+    places = lifecycle.places_of(ctx.obj, env)
+    worker = Purge(places.layout, edits, places.open)
     plan = worker.plan(Wanted(dataset, movie, workflow, run, jobs, age))
     todo = [candidate for candidate in plan if not candidate.refused]
     if not as_json:
@@ -77,7 +78,7 @@ def purge(
     failed: list[str] = []
     if todo and not dry_run:
         if not yes:
-            click.confirm(f"Delete {len(todo)} folders?", abort=True)
+            click.confirm(f"Delete these {len(todo)}?", abort=True)
         failed = _each(todo, worker.delete)
     if as_json:
         entries = [candidate.as_dict() for candidate in plan]
@@ -156,7 +157,8 @@ def du(metadata: ProjectMetadata, env: str | None, as_json: bool) -> None:
     from cyto_kedro.cli.tables import usage_table
     from cyto_kedro.lifecycle.usage import usage
 
-    found = usage(lifecycle.layout_of(metadata, env))
+    places = lifecycle.places_of(metadata, env)
+    found = usage(places.layout, places.root)
     entries = [entry.as_dict() for entry in found]
     click.echo(json.dumps(entries, indent=1) if as_json else usage_table(found))
 

@@ -15,6 +15,7 @@ from cyto_kedro.core.errors import CytoError
 from cyto_kedro.core.layout import Layout
 
 if TYPE_CHECKING:
+    from cyto_kedro.cli.places import Places
     from cyto_kedro.lifecycle.promote import Promotion
 
 
@@ -23,6 +24,13 @@ def layout_of(metadata: ProjectMetadata, env: str | None) -> Layout:
     from cyto_kedro.cli.project import open_context
 
     return open_context(metadata, env)[1].layout
+
+
+def places_of(metadata: ProjectMetadata, env: str | None) -> Places:
+    """Layout, addresses and credentials of the project in an environment."""
+    from cyto_kedro.cli.places import Places
+
+    return Places.of(metadata, env)
 
 
 @click.command()
@@ -88,8 +96,9 @@ def verify(
 
     parts = [part for part in PARTS if not (quick and part == "scratch")]
     try:
-        run = find(layout_of(ctx.obj, env), run_id)
-        found = verify_run(run.folder, run.id, parts)
+        places = places_of(ctx.obj, env)
+        run = find(places.layout, run_id)
+        found = verify_run(run.folder, run.id, parts, places.open)
     except CytoError as exc:
         click.echo(f"Error: {exc}", err=True)
         ctx.exit(CANNOT_TELL)  # click's own code for errors means "changed" here
@@ -129,9 +138,15 @@ def crate(
 @env_option
 @click.option(
     "--archive",
-    type=click.Path(path_type=Path, file_okay=False),
+    metavar="ROOT",
     default=None,
-    help="Root of an archive: also copy the run there, and check the copy.",
+    help="Also copy the run below this folder, s3:// or ceph:// prefix; checked there.",
+)
+@click.option(
+    "--credentials",
+    metavar="NAME",
+    default=None,
+    help="Entry of credentials.yml for the archive; else as in the catalog.",
 )
 @click.option(
     "--limit-mib",
@@ -149,7 +164,8 @@ def promote(
     run_id: str,
     env: str | None,
     as_json: bool,
-    archive: Path | None,
+    archive: str | None,
+    credentials: str | None,
     limit_mib: float,
     table_limit_mib: float,
 ) -> None:
@@ -158,10 +174,12 @@ def promote(
     from cyto_kedro.lifecycle.promote import Limits
     from cyto_kedro.lifecycle.promote import promote as seal_run
 
-    layout = layout_of(metadata, env)
-    run = find(layout, run_id)
+    places = places_of(metadata, env)
+    root = places.layout.output_root
+    run = find(places.layout, run_id)
+    target = None if archive is None else places.archive(archive, credentials)
     limits = Limits(limit_mib, table_limit_mib)
-    sealed_runs = seal_run(run.folder, run.id, layout.output_root, archive, limits)
+    sealed_runs = seal_run(run.folder, run.id, root, target, limits, places.open)
     if as_json:
         click.echo(json.dumps([_promoted(done) for done in sealed_runs], indent=1))
         return

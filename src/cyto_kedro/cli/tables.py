@@ -48,7 +48,9 @@ def usage_table(found: Iterable[Usage]) -> str:
 def _name(entry: Usage) -> str:
     run = f"run {entry.run}" if entry.run else None
     parts = (entry.dataset, entry.movie, entry.workflow, run)
-    text = " / ".join(part for part in parts if part)
+    text = " / ".join(part for part in parts if part) or entry.path
+    if entry.why:
+        text += f": cannot be read: {entry.why}"
     if entry.linked_bytes:
         text += f", and {size_text(entry.linked_bytes)} by links"
     return text + (", sealed" if entry.sealed else "")

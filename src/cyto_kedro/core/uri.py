@@ -137,6 +137,16 @@ class Folder(Protocol):
     def upload(self, source: Path, name: str) -> None:
         """Put a file there: it is seen whole or not at all."""
 
+    def below(self, name: str) -> Folder:
+        """A folder in this one."""
+
+
+class Root(Protocol):
+    """A storage root, to see how much lies below it."""
+
+    def usage(self) -> dict[str, tuple[int, int]]:
+        """Objects (or outputs in a table) and bytes, by the address of each part."""
+
 
 #: Opens the place of an output by its address and type of data.
 Opener = Callable[[str, str], Place]

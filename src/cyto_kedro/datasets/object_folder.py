@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,17 @@ class ObjectFolder:
     Args:
         uri: The root: a bucket, or a prefix in it.
         credentials: As :class:`Objects` takes them.
+        objects: The bucket, if somebody has opened it already.
     """
 
-    def __init__(self, uri: Uri, credentials: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        uri: Uri,
+        credentials: Mapping[str, Any] | None = None,
+        objects: Objects | None = None,
+    ) -> None:
         self.uri = uri
-        self.objects = Objects(uri, credentials)
+        self.objects = objects or Objects(uri, credentials)
 
     def __repr__(self) -> str:
         return f"ObjectFolder({self.uri})"
@@ -44,6 +51,20 @@ class ObjectFolder:
     def upload(self, source: Path, name: str) -> None:
         """Put a file there: it is seen whole or not at all."""
         self.objects.upload(source, self._key(name))
+
+    def below(self, name: str) -> ObjectFolder:
+        """A folder in this one."""
+        uri = replace(self.uri, path=self._key(name))
+        return ObjectFolder(uri, objects=self.objects)
+
+    def usage(self) -> dict[str, tuple[int, int]]:
+        """Objects and bytes by the address of each first part below the root."""
+        found: dict[str, tuple[int, int]] = {}
+        for name, (size, _) in self.listing().items():
+            part = replace(self.uri, path=self._key(name.partition("/")[0]))
+            files, total = found.get(str(part), (0, 0))
+            found[str(part)] = files + 1, total + size
+        return found
 
     def _key(self, name: str) -> str:
         return f"{self.uri.path}/{name}" if self.uri.path else name

@@ -18,21 +18,25 @@ class ObjectPlace:
     Args:
         uri: Its address.
         credentials: As :class:`Objects` takes them.
+        objects: The bucket, if somebody has opened it already.
     """
 
-    def __init__(self, uri: Uri, credentials: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        uri: Uri,
+        credentials: Mapping[str, Any] | None = None,
+        objects: Objects | None = None,
+    ) -> None:
         self.uri = uri
-        self.objects = Objects(uri, credentials)
+        self.objects = objects or Objects(uri, credentials)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.uri})"
 
     def sibling(self, suffix: str) -> ObjectPlace:
         """The same place with another suffix."""
-        other = ObjectPlace.__new__(type(self))
-        other.uri = self.uri.with_name(self.uri.stem + suffix)
-        other.objects = self.objects
-        return other
+        uri = self.uri.with_name(self.uri.stem + suffix)
+        return ObjectPlace(uri, objects=self.objects)
 
     def as_uri(self) -> str:
         """The address."""

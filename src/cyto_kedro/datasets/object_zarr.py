@@ -218,9 +218,8 @@ class ZarrPlace(ObjectPlace):
     def set_aside(self, label: str) -> str:
         """Copy the published store to ``<stem>.<label>.zarr``."""
         found = self.current()
-        kept = ZarrPlace.__new__(ZarrPlace)
-        kept.objects = self.objects
-        kept.uri = self.uri.with_name(f"{self.uri.stem}.{label}{self.uri.suffix}")
+        uri = self.uri.with_name(f"{self.uri.stem}.{label}{self.uri.suffix}")
+        kept = ZarrPlace(uri, objects=self.objects)
         copy = Generation(kept, found.name)
         for name in found.listing():
             self.objects.copy(f"{found.prefix}/{name}", f"{copy.prefix}/{name}")

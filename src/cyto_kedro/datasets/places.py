@@ -10,11 +10,15 @@ from cyto_kedro.core.uri import DATABASE, Place, Uri, locate
 from cyto_kedro.datasets.database import TablePlace
 from cyto_kedro.datasets.database_network import NetworkPlace
 from cyto_kedro.datasets.object_place import ObjectPlace
+from cyto_kedro.datasets.object_store import Objects
 from cyto_kedro.datasets.object_zarr import ZarrPlace
 
 
 def open_place(
-    address: str, data_type: str, credentials: Mapping[str, Any] | None = None
+    address: str,
+    data_type: str,
+    credentials: Mapping[str, Any] | None = None,
+    buckets: dict[tuple[str, str], Objects] | None = None,
 ) -> Place:
     """Open the place of an output.
 
@@ -22,6 +26,7 @@ def open_place(
         address: Its URI.
         data_type: Image, Label, Table, Network or Arbitrary, as its sidecar says.
         credentials: Access to it; without them the environment is asked.
+        buckets: Those opened so far, by scheme and name: places in one share it.
 
     Raises:
         ConfigError: The address is wrong, or a path.
@@ -32,6 +37,7 @@ def open_place(
     if uri.scheme == DATABASE:
         kind = NetworkPlace if data_type == "Network" else TablePlace
         return kind(uri, credentials)
-    if data_type in ("Image", "Label"):
-        return ZarrPlace(uri, credentials)
-    return ObjectPlace(uri, credentials)
+    known = {} if buckets is None else buckets
+    bucket = known.setdefault((uri.scheme, uri.host), Objects(uri, credentials))
+    in_zarr = data_type in ("Image", "Label")
+    return (ZarrPlace if in_zarr else ObjectPlace)(uri, objects=bucket)

@@ -29,7 +29,10 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Candidate:
-    """One folder of scratch, and why it must stay, if it must."""
+    """One folder of scratch, or one output elsewhere; and why it stays, if it must.
+
+    An output elsewhere has a ``uri``, with files beside it in ``also``, and no parts.
+    """
 
     parts: tuple[str, ...]
     dataset: str | None
@@ -40,16 +43,19 @@ class Candidate:
     files: int = 0
     size_bytes: int = 0
     refused: str = ""
+    uri: str = ""
+    data_type: str = ""
+    also: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
-        """Path below the scratch root, fit for a terminal."""
-        text = "/".join(self.parts)
+        """Path below the scratch root or URI, fit for a terminal."""
+        text = self.uri or "/".join(self.parts)
         return text if text.isprintable() else repr(text)
 
     def as_dict(self) -> dict[str, Any]:
         """For scripts."""
-        return asdict(self) | {"parts": list(self.parts)}
+        return asdict(self) | {"parts": list(self.parts), "also": list(self.also)}
 
 
 def age_of(text: str) -> timedelta:

@@ -11,7 +11,7 @@ from typing import Any
 from cyto_kedro.core.atomic import is_leftover
 from cyto_kedro.lifecycle.scratch import LOCK
 from cyto_kedro.provenance.hashing import sha256_of
-from cyto_kedro.provenance.manifest import path_of
+from cyto_kedro.provenance.manifest import describes, path_of
 from cyto_kedro.provenance.sidecar import (
     SUFFIX,
     Sidecar,
@@ -63,15 +63,6 @@ class Contents:
             for path, sidecar in self.sidecars.items()
             if touched_since(path) and sha256_of(path) != sidecar.sha256
         ]
-
-
-def describes(item: dict[str, Any] | None, sidecar: Sidecar) -> bool:
-    """Whether an output that a manifest lists is the one that a sidecar describes."""
-    if item is None:
-        return False
-    if item.get("edited"):  # listed with the hash of the edited content
-        return bool(item["fingerprint"] == sidecar.fingerprint)
-    return bool(item["sha256"] == sidecar.sha256)
 
 
 def read_contents(folder: Path) -> Contents:

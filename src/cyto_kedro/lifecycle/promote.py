@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from cyto_kedro.core.atomic import staged
 from cyto_kedro.core.errors import InputError, StorageError
 from cyto_kedro.core.locks import is_locked
+from cyto_kedro.core.uri import Folder, Opener
+from cyto_kedro.lifecycle.archive import to_disk, to_objects
 from cyto_kedro.provenance.manifest import path_of, read_manifest
 from cyto_kedro.provenance.runs import DRIVER_LOCK, METADATA, now, read_metadata
 from cyto_kedro.provenance.seal import (
-    SEAL,
     Seal,
     files_below,
     is_sealed,
@@ -57,15 +56,16 @@ class Promotion:
 
     folder: Path
     seal: Seal
-    archived: Path | None
+    archived: Path | str | None
 
 
 def promote(
     folder: Path,
     run_id: str,
     output_root: Path,
-    archive: Path | None = None,
+    archive: Path | Folder | None = None,
     limits: Limits | None = None,
+    opener: Opener | None = None,
 ) -> list[Promotion]:
     """Seal a completed, whole run; what is sealed already stays as it is.
 
@@ -73,8 +73,9 @@ def promote(
         folder: The run folder.
         run_id: Its run.
         output_root: Where it lies; its place below is kept in the archive.
-        archive: Root of an archive to copy to.
+        archive: Root of an archive to copy to: a folder, or objects below a prefix.
         limits: Largest files allowed.
+        opener: Opens results that lie elsewhere, to verify them.
 
     Returns:
         The run folder; before it those of the benchmark's stages.
@@ -85,7 +86,7 @@ def promote(
             something else under this name.
     """
     check_complete(folder, run_id)
-    check_unchanged(verify_run(folder, run_id, ("outputs", "seal")), folder)
+    check_unchanged(verify_run(folder, run_id, ("outputs", "seal"), opener), folder)
     folders = [*_stages(folder, output_root), folder]
     for each in folders:
         if not is_sealed(each):
@@ -95,7 +96,7 @@ def promote(
 
 
 def _promoted(
-    folder: Path, run_id: str, output_root: Path, archive: Path | None
+    folder: Path, run_id: str, output_root: Path, archive: Path | Folder | None
 ) -> Promotion:
     found = read_seal(folder)
     if found is None:
@@ -107,8 +108,10 @@ def _promoted(
     make_read_only(folder)  # again, should a stop have come between
     if archive is None:
         return Promotion(folder, found, None)
-    place = archive / folder.parent.relative_to(output_root)
-    return Promotion(folder, found, _archived(folder, found, place))
+    below = folder.relative_to(output_root).as_posix()
+    if isinstance(archive, Path):
+        return Promotion(folder, found, to_disk(folder, found, archive / below))
+    return Promotion(folder, found, to_objects(folder, found, archive.below(below)))
 
 
 def _stages(folder: Path, output_root: Path) -> list[Path]:
@@ -188,33 +191,4 @@ def check_sizes(folder: Path, limits: Limits) -> None:
             where=str(folder),
             fix="keep images and arrays in scratch, or raise the limit with "
             "--limit-mib or --table-limit-mib",
-        )
-
-
-def _archived(folder: Path, sealed: Seal, place: Path) -> Path:
-    """Copy a sealed run; an identical copy may be there already."""
-    final = place / folder.name
-    if final.is_symlink() or final.exists():
-        _check_copy(final, folder, sealed)
-        return final
-    with staged(final) as stage:
-        for path in files_below(folder):  # contents only: permissions come last
-            target = stage / path.relative_to(folder)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target)
-        _check_copy(stage, folder, sealed)
-    make_read_only(final)
-    return final
-
-
-def _check_copy(copy: Path, folder: Path, sealed: Seal) -> None:
-    same = not copy.is_symlink() and copy.is_dir()
-    if same:
-        same = (copy / SEAL).is_file() and not sealed.differences(copy)
-        same = same and (copy / SEAL).read_bytes() == (folder / SEAL).read_bytes()
-    if not same:
-        raise StorageError(
-            "The archive does not hold what was sealed",
-            where=str(copy),
-            fix="look at it and move it aside, then promote again",
         )

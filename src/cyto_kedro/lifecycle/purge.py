@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cyto_kedro.core.errors import ConfigError, CytoError, StorageError
+from cyto_kedro.core.errors import ConfigError, StorageError
 from cyto_kedro.core.layout import Layout
-from cyto_kedro.core.locks import is_locked, locked
+from cyto_kedro.core.locks import locked
 from cyto_kedro.core.scope import BENCHMARK_TRIALS, BENCHMARK_WORKFLOW, run_folder
+from cyto_kedro.core.uri import Opener
 from cyto_kedro.lifecycle.candidates import Candidate, Wanted, matches
 from cyto_kedro.lifecycle.contents import Contents, read_contents
-from cyto_kedro.lifecycle.promote import check_complete, check_unchanged
+from cyto_kedro.lifecycle.remote import RemoteScratch
 from cyto_kedro.lifecycle.scratch import (
     LOCK,
     empty,
     folders_in,
+    opened,
     remove_if_empty,
     usage_of,
 )
+from cyto_kedro.lifecycle.vouching import Vouching
 from cyto_kedro.provenance.manifest import read_manifest
 from cyto_kedro.provenance.run_ids import run_ids
-from cyto_kedro.provenance.runs import DRIVER_LOCK, read_metadata
-from cyto_kedro.provenance.verify import verify_run
+from cyto_kedro.provenance.runs import read_metadata
 
 _TRIAL = re.compile(r"^N(\d+)_r\d+$")
 
@@ -37,18 +39,22 @@ class Purge:
     Args:
         layout: The roots.
         edits: Also delete what somebody edited or added by hand.
+        opener: Opens what lies elsewhere; without it only disks are looked at.
     """
 
     layout: Layout
     edits: bool = False
-    _verified: dict[tuple[str, str], str] = field(default_factory=dict)
+    opener: Opener | None = None
+
+    def __post_init__(self) -> None:
+        self._vouching = Vouching(self.layout, self.opener)
+        self._remote = None
+        if self.opener is not None:
+            self._remote = RemoteScratch(self._vouching, self.opener, self.edits)
 
     def plan(self, wanted: Wanted, now: datetime | None = None) -> list[Candidate]:
         """Folders that match, each judged; nothing is changed."""
         now = now or datetime.now(UTC)
-        root = self.layout.scratch_root
-        if not root.is_dir():
-            return []
         found = []
         for candidate in self._candidates():
             if not matches(candidate, wanted):
@@ -66,14 +72,21 @@ class Purge:
             ConfigError: It may no longer be purged.
         """
         root = self.layout.scratch_root
+        if candidate.uri:
+            if self._remote is None:
+                raise StorageError("Nobody can open this", where=candidate.uri)
+            self._remote.delete(candidate)
+            return
         if candidate.dataset is None:
             empty(root, candidate.parts, keep=())
             for depth in range(len(candidate.parts), 0, -1):
                 remove_if_empty(root, candidate.parts[:depth])
             return
         folder = root.joinpath(*candidate.parts)
-        if (why := self._why_in_use(folder, candidate.workflow)) != "":
+        if (why := self._vouching.why_in_use(folder, candidate.workflow)) != "":
             raise StorageError(f"Nothing was deleted: {why}", where=str(folder))
+        with opened(root, candidate.parts):
+            pass  # no link on the way, so that the lock is not made somewhere else
         with locked(folder / LOCK):
             again = self._judged(candidate, under_lock=True)
             if again is None:
@@ -87,13 +100,15 @@ class Purge:
 
     def _candidates(self) -> Iterator[Candidate]:
         root = self.layout.scratch_root
-        for dataset in folders_in(root):
+        for dataset in folders_in(root) if root.is_dir() else []:
             if dataset == BENCHMARK_TRIALS:
                 yield from self._trials()
                 continue
             for movie in folders_in(root, (dataset,)):
                 for parts in _workflows(root, (dataset, movie)):
                     yield Candidate(parts, dataset, movie, "/".join(parts[2:]))
+        if self._remote is not None:
+            yield from self._remote.candidates()
 
     def _trials(self) -> Iterator[Candidate]:
         root, top = self.layout.scratch_root, BENCHMARK_TRIALS
@@ -114,10 +129,12 @@ class Purge:
         self, candidate: Candidate, under_lock: bool = False
     ) -> Candidate | None:
         """The candidate with sizes and verdict; None if there is nothing in it."""
+        if candidate.uri:
+            return self._remote.judged(candidate) if self._remote else None
         files, size = usage_of(self.layout.scratch_root, candidate.parts)
         values = candidate.__dict__ | {"files": files, "size_bytes": size}
         if candidate.dataset is None:
-            why = self._why_unverified(candidate.workflow, candidate.run or "")
+            why = self._vouching.why_unverified(candidate.workflow, candidate.run or "")
             return Candidate(**values | {"refused": why})
         folder = self.layout.scratch_root.joinpath(*candidate.parts)
         contents = read_contents(folder)
@@ -125,7 +142,7 @@ class Purge:
             return None
         run, why = self._verdict(candidate, contents)
         if not why and not under_lock:
-            why = self._why_in_use(folder, candidate.workflow)
+            why = self._vouching.why_in_use(folder, candidate.workflow)
         return Candidate(**values | {"run": run, "refused": why})
 
     def _verdict(
@@ -145,37 +162,13 @@ class Purge:
             folder = run_folder(output_root, candidate.workflow, run)
             if not contents.is_accounted_for(read_manifest(folder) or {}):
                 continue
-            why = self._why_unverified(candidate.workflow, run)
+            why = self._vouching.why_unverified(candidate.workflow, run)
             if not why:
                 return run, ""
         owners = ", ".join(sorted({s.run_id for s in contents.sidecars.values()}))
         if why.startswith("no run"):
             why = f"no complete run accounts for it (made by {owners})"
         return max(contents.runs, default=None), why
-
-    def _why_unverified(self, workflow: str, run: str) -> str:
-        """Why a run cannot vouch for scratch; empty if it can. Hashed once."""
-        if (workflow, run) not in self._verified:
-            folder = run_folder(self.layout.output_root, workflow, run)
-            try:
-                check_complete(folder, run)
-                check_unchanged(verify_run(folder, run, ("outputs", "seal")), folder)
-            except CytoError as exc:
-                self._verified[workflow, run] = f"{exc.what.splitlines()[0]} ({run})"
-            else:
-                self._verified[workflow, run] = ""
-        return self._verified[workflow, run]
-
-    def _why_in_use(self, folder: Path, workflow: str) -> str:
-        if (folder / LOCK).is_symlink():
-            return "its lock file is a link"  # locking would open what it points to
-        if is_locked(folder / LOCK):
-            return "a run is using it"
-        root = self.layout.output_root
-        for run in run_ids(root, workflow):
-            if is_locked(run_folder(root, workflow, run) / DRIVER_LOCK):
-                return f"run {run} is at work"
-        return ""
 
     def _is_due(self, candidate: Candidate, wanted: Wanted, now: datetime) -> bool:
         if wanted.run is not None and candidate.run != wanted.run:

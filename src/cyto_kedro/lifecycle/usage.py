@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from cyto_kedro.core.errors import CytoError
 from cyto_kedro.core.layout import Layout
+from cyto_kedro.core.roots import StorageClass
 from cyto_kedro.core.scope import RUN_ID
+from cyto_kedro.core.uri import Root
 from cyto_kedro.lifecycle.scratch import folders_in, usage_of
 from cyto_kedro.provenance.seal import is_sealed
 
-Class = Literal["raw", "scratch", "output"]
-CLASSES: tuple[Class, ...] = ("raw", "scratch", "output")
+CLASSES: tuple[StorageClass, ...] = ("raw", "scratch", "output")
 
 
 @dataclass(frozen=True)
 class Usage:
     """One folder: a dataset of raw, a movie's workflow in scratch, a run.
 
-    ``linked_bytes`` is what links in it point to: files that lie elsewhere.
+    ``linked_bytes`` is what links in it point to: files that lie elsewhere. Of what is
+    on no disk ``path`` is a URI, and ``why`` says why nothing is known about it.
     """
 
-    storage: Class
+    storage: StorageClass
     dataset: str | None
     movie: str | None
     workflow: str | None
@@ -34,15 +37,23 @@ class Usage:
     size_bytes: int
     linked_bytes: int = 0
     sealed: bool = False
+    why: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """For scripts."""
         return asdict(self)
 
 
-def usage(layout: Layout) -> list[Usage]:
-    """Every folder of the three roots, biggest first within its class."""
+def usage(layout: Layout, root_of: Callable[[str], Root] | None = None) -> list[Usage]:
+    """Every folder of the three roots, biggest first within its class.
+
+    Args:
+        layout: The roots.
+        root_of: Opens roots that are on no disk; without it they are left out.
+    """
     found = [*_raw(layout), *_scratch(layout), *_output(layout)]
+    if root_of is not None:
+        found += _remote(layout, root_of)
     order = {name: number for number, name in enumerate(CLASSES)}
     return sorted(found, key=lambda u: (order[u.storage], -u.size_bytes, u.path))
 
@@ -93,6 +104,17 @@ def _output(layout: Layout) -> Iterator[Usage]:
                 size,
                 sealed=is_sealed(path),
             )
+
+
+def _remote(layout: Layout, root_of: Callable[[str], Root]) -> Iterator[Usage]:
+    for kind, roots in layout.remote.by_class():
+        for address in roots:
+            try:
+                parts, why = root_of(address).usage(), ""
+            except CytoError as exc:  # a service that is away
+                parts, why = {address: (0, 0)}, exc.what
+            for path, (files, size) in parts.items():
+                yield Usage(kind, None, None, None, None, path, files, size, why=why)
 
 
 def _is_run(name: str) -> bool:

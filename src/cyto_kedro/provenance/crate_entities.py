@@ -115,6 +115,8 @@ class Files:
             whole = {item["uri"]: item["sha256"], **item["also"]}
             movie = f" of movie {item['movie']}" if item["movie"] else ""
             about = f"{item['dataset']}{movie}, made by {item['produced_by']}"
+            if item.get("edited"):
+                about += "; edited by hand before it was used"
             if item["class"] == "scratch":
                 about += "; intermediate, may be purged"
             for uri, digest in whole.items():

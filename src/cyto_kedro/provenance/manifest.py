@@ -75,6 +75,15 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
+def describes(item: dict[str, Any] | None, sidecar: Sidecar) -> bool:
+    """Whether an output that a manifest lists is the one that a sidecar describes."""
+    if item is None:
+        return False
+    if item.get("edited"):  # listed with the hash of the edited content
+        return bool(item["fingerprint"] == sidecar.fingerprint)
+    return bool(item["sha256"] == sidecar.sha256)
+
+
 def path_of(uri: str) -> Path | None:
     """Local path of a ``file://`` URI; None for any other."""
     parts = urlsplit(uri)
