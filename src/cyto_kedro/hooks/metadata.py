@@ -10,7 +10,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol
 from kedro.pipeline.node import Node
 
-from cyto_kedro.core.memory import peak_memory_mib, reset_peak_memory
+from cyto_kedro.core.process import peak_memory_mib, reset_peak_memory
 from cyto_kedro.core.tags import movie_of
 from cyto_kedro.provenance.environment import compute_device, versions_of
 from cyto_kedro.provenance.fingerprint import groups_of, plain

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from cyto_kedro.core.atomic import write_text
 from cyto_kedro.core.errors import MoviesFailed, StorageError
 from cyto_kedro.core.experiment import Movie
 from cyto_kedro.core.layout import Layout
+from cyto_kedro.core.process import process_start
 from cyto_kedro.core.scope import run_folder
 from cyto_kedro.provenance import environment
 from cyto_kedro.provenance.seal import refuse_if_sealed
@@ -141,7 +141,7 @@ class RunRecord:
 
     def begin_pipeline(self) -> None:
         """Start-up and imports end here; the seconds of the run begin."""
-        self.startup_s = _seconds_since_process_start()
+        self.startup_s = time.time() - process_start()
         self._clock = time.perf_counter()
         self.write()
 
@@ -297,9 +297,3 @@ def _both(first: str | None, second: str | None) -> str | None:
     """What two workers had; both where they differ."""
     told = {part for text in (first, second) if text for part in text.split(" and ")}
     return " and ".join(sorted(told)) or None
-
-
-def _seconds_since_process_start() -> float:
-    import psutil
-
-    return time.time() - psutil.Process(os.getpid()).create_time()

@@ -94,7 +94,8 @@ class Launcher:
         found = {}
         for name in sorted(pipeline.inputs()):
             value = catalog.get(name).load() if name.startswith("params:") else None
-            method = getattr(getattr(value, "method", None), "name", None)
+            chosen = getattr(value, "method", None) or getattr(value, "rule", None)
+            method = getattr(chosen, "name", None)
             if method:
                 found[name.rsplit(".", 1)[-1]] = method
         return ", ".join(f"{role}: {method}" for role, method in found.items()) or "-"
@@ -156,7 +157,11 @@ class Launcher:
         journal = self.journal(trial)
         journal.open()
         base = base_of(self.context, journal)
-        base = replace(base, environment=base.environment | places.environment)
+        base = replace(
+            base,
+            environment=base.environment | places.environment,
+            warm_up=trial.warm_up,
+        )
         backend = self.site.open(base, journal, trial.pipeline.nodes, trial.n_jobs)
         rows: list[dict[str, Any]] = []
         try:

@@ -12,7 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
@@ -148,7 +148,8 @@ class LocalBackend:
 
     def _start_contained(self, job: _Job) -> None:
         spec = self.journal.specs / f"{job.unit.id}.json"
-        Spec(self.base, [[job.unit]]).write(spec)
+        # It ends with its unit: there is nothing to warm up for.
+        Spec(replace(self.base, warm_up=False), [[job.unit]]).write(spec)
         command = ["python", "-m", "cyto_kedro.runners.worker", str(spec)]
         command += ["--threads", str(self.threads)]
         name = f"cyto-{self.base.run_id}-{self._started + 1}".lower()

@@ -37,7 +37,7 @@ class Trial:
     """One repetition of a stage with N jobs on some movies.
 
     ``pipeline`` are the production nodes of the stage, ``window`` the number of frames
-    in a unit of a frame-wise node.
+    in a unit of a frame-wise node. ``warm_up`` as in :class:`units.Base`.
     """
 
     stage: str
@@ -46,6 +46,7 @@ class Trial:
     replicate: int
     movies: tuple[Movie, ...]
     window: int
+    warm_up: bool = True
 
     @property
     def name(self) -> str:

@@ -85,7 +85,11 @@ class UnitResult:
 
 @dataclass(frozen=True)
 class Base:
-    """What all units of a run share: enough to open the session that does them."""
+    """What all units of a run share: enough to open the session that does them.
+
+    ``warm_up``: a worker that does units one after the other first does a part of the
+    first one unmeasured, so that libraries, models and compiled code are loaded.
+    """
 
     project: str
     conf_source: str
@@ -96,6 +100,7 @@ class Base:
     run_id: str
     results: str
     environment: dict[str, str] = field(default_factory=dict)
+    warm_up: bool = False
 
 
 @dataclass(frozen=True)

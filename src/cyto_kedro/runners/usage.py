@@ -9,7 +9,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from cyto_kedro.core.memory import peak_memory_mib, reset_peak_memory
+from cyto_kedro.core.process import (
+    peak_memory_mib,
+    process_start,
+    reset_peak_memory,
+)
 
 
 class Meter:
@@ -30,7 +34,7 @@ class Meter:
         Args:
             peaks: Peaks (MiB) read on the way by whoever reset them there.
         """
-        startup = self._started - _process_start() if Meter._first else None
+        startup = self._started - process_start() if Meter._first else None
         Meter._first = False
         read, written = (
             None if now is None or before is None else now - before
@@ -51,12 +55,6 @@ class Meter:
 def _cpu_seconds() -> float:
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system
-
-
-def _process_start() -> float:
-    import psutil
-
-    return float(psutil.Process().create_time())
 
 
 def _io_bytes() -> tuple[int | None, int | None]:

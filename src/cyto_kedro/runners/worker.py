@@ -23,6 +23,7 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from kedro.runner import SequentialRunner
 
+from cyto_kedro.core.frames import compute_frame
 from cyto_kedro.core.parallel import set_workers, workers
 from cyto_kedro.core.tags import movie_tag
 from cyto_kedro.core.window import Window
@@ -67,6 +68,7 @@ class WorkerRunner(ExperimentRunner):
         super().__init__()
         self.joins_run = base.run_id
         self._folder, self._units, self._reply = Path(base.results), units, reply
+        self._cold = base.warm_up
         self.failed = False
 
     def run(
@@ -79,6 +81,9 @@ class WorkerRunner(ExperimentRunner):
     ) -> dict[str, Any]:
         """Do all units; a unit that fails does not keep the others from being done."""
         for unit in self._units:
+            if self._cold:
+                warm_up(self.context, pipeline, unit)
+                self._cold = False
             result = run_unit(self.context, pipeline, unit, hook_manager)
             self.failed = self.failed or not result.ok
             write_result(self._folder, result)
@@ -122,14 +127,42 @@ def run_unit(
     )
 
 
-def _run(
-    context: RunContext, pipeline: Pipeline, unit: Unit, hook_manager: Any
-) -> dict[str, str]:
+def warm_up(context: RunContext, pipeline: Pipeline, unit: Unit) -> None:
+    """Do a unit without keeping anything: of a window the first frame.
+
+    What it loads (libraries, weights, compiled code) stays in this process. An error is
+    left to the unit itself.
+    """
+    try:
+        catalog, nodes = _nodes_of(context, pipeline, unit)
+        made: dict[str, Any] = {}
+        for node in nodes:
+            given = {
+                name: made[name] if name in made else catalog.load(name)
+                for name in node.inputs
+            }
+            made |= node.run(given)
+        if unit.window is not None:
+            for name in nodes[-1].outputs:
+                compute_frame(made[name], unit.window.frames[0])
+    except Exception as exc:
+        logger.warning("Unit %s failed in its warm-up: %s", unit.id, exc)
+
+
+def _nodes_of(
+    context: RunContext, pipeline: Pipeline, unit: Unit
+) -> tuple[CatalogProtocol, list[Node]]:
     movie = next((m for m in context.movies() if m.id == unit.movie), None)
     catalog = context.catalog_for(movie)
     tags = movie_tag(movie.id) if movie else None
     chosen = [node for node in pipeline.nodes if node.name in unit.nodes]
-    nodes = Pipeline(chosen, tags=tags).nodes
+    return catalog, Pipeline(chosen, tags=tags).nodes
+
+
+def _run(
+    context: RunContext, pipeline: Pipeline, unit: Unit, hook_manager: Any
+) -> dict[str, str]:
+    catalog, nodes = _nodes_of(context, pipeline, unit)
     if unit.window is None:
         SequentialRunner().run(Pipeline(nodes), catalog, hook_manager, context.run_id)
         return {}

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cyto_kedro.core.scaling import FITS, SCALING, TIMED, TRIALS, UNITS
@@ -187,6 +187,7 @@ def test_a_stage_that_was_not_run_fails() -> None:
     assert report["stages"]["contact"]["strict"] == "fail"
 
 
+@settings(deadline=None)  # the first example also imports scipy
 @given(
     serial=st.floats(0.02, 0.9),
     total=st.floats(0.5, 5000),

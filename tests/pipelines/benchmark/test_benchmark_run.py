@@ -20,10 +20,11 @@ pytestmark = pytest.mark.slow
 _STAGES = {"register_denoise", "cellpose", "trackmate", "contact"}
 
 
-def _benchmark(project: Project, *words: str) -> Path:
+def _benchmark(project: Project, *words: str, keep: bool = False) -> Path:
     project.configure(
         "parameters_benchmark.yml",
-        "benchmark: {job_counts: [1, 2], total_frames: 6, replicates: 1}\n",
+        "benchmark: {job_counts: [1, 2], total_frames: 6, replicates: 1, "
+        f"keep_scratch: {str(keep).lower()}}}\n",
     )
     done = project.kedro("run", "--pipeline=benchmark", *words)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
@@ -43,16 +44,15 @@ def _check_results(project: Project, run: Path, backend: str) -> None:
     trials = pd.read_parquet(run / "trials.parquet")
     assert set(trials["backend"]) == {backend}
     assert len(trials) == 2 * len(_STAGES)
-    # The trials computed what the run itself had computed, and left nothing behind.
-    assert not list((project.folder / "data" / "02_intermediate").rglob("N1_r1"))
     metadata = _json(run / "run_metadata.json")
     assert (metadata["job_counts"], metadata["status"]) == ([1, 2], "completed")
 
 
 def test_it_measures_judges_and_is_judged_again(tmp_path: Path) -> None:
     project = small_project(tmp_path / "a project", frames=6)
-    run = _benchmark(project)
+    run = _benchmark(project, keep=True)
     _check_results(project, run, "local")
+    _check_costs(project, run)
     for stage in _STAGES:
         folder = run.parents[1] / stage / run.name
         assert (folder / "tables" / "units.csv").exists()
@@ -79,6 +79,29 @@ def test_it_measures_judges_and_is_judged_again(tmp_path: Path) -> None:
     assert project.kedro("cyto", "collect", "--validate").returncode == 1
 
 
+def _check_costs(project: Project, run: Path) -> None:
+    """What a trial is said to have used is what it used."""
+    trials = pd.read_parquet(run / "trials.parquet")
+    kept = (
+        project.folder / "data" / "02_intermediate" / "benchmark_trials" / run.name[4:]
+    )
+    for trial in trials.itertuples():
+        made = kept / str(trial.stage) / f"N{trial.n_jobs}_r{trial.replicate}"
+        # Images and labels are compressed once and written once; the rest is small.
+        stores = [path for path in made.rglob("*") if "/c/" in str(path)]
+        size = sum(
+            p.stat().st_size for p in stores if p.is_file() and not p.is_symlink()
+        )
+        assert size <= trial.written_bytes < 1.2 * size + 600_000
+        parts = trial.load_s + trial.compute_s + trial.save_s
+        assert 0 < parts <= trial.n_jobs * trial.net_s
+        assert 0 < trial.cpu_s <= 1.2 * trial.n_jobs * trial.net_s + 0.5
+        assert trial.wall_s >= trial.net_s + trial.startup_s - 0.1
+        assert trial.startup_s > 0.5  # Python and the libraries
+        assert 100 < trial.peak_memory_mib < 1500
+        assert trial.read_bytes > 0
+
+
 _SITE = """
 poll: {first: 0.5, max: 2}
 submit_interval: 0
@@ -103,6 +126,9 @@ def test_under_slurm_its_jobs_are_array_tasks() -> None:
         _check_results(project, run, "slurm")
         tables = run.parents[1] / "contact" / run.name / "tables"
         units = pd.read_parquet(tables / "units.parquet")
+        # The trials left nothing behind.
+        scratch = project.folder / "data" / "02_intermediate"
+        assert not list(scratch.rglob("N1_r1"))
         by_trial = units.groupby("n_jobs")["job"].nunique()
         assert by_trial.to_dict() == {1: 1, 2: 2}
         assert units["queue_s"].notna().any()

@@ -20,8 +20,9 @@ from cyto_kedro.methods.scaling import (
     timed_trials,
 )
 from cyto_kedro.methods.scaling.times import rows_of
+from cyto_kedro.pipelines.benchmark.figures import scaling_figures
 from cyto_kedro.pipelines.benchmark.params import BenchmarkParams
-from cyto_kedro.pipelines.benchmark.text import analysis_text, scaling_figures
+from cyto_kedro.pipelines.benchmark.text import analysis_text
 from cyto_kedro.runners.launch import Launcher
 from cyto_kedro.runners.trials import Trial
 
@@ -79,7 +80,7 @@ def planned_trials(
         enough = granted is None or granted >= n_jobs
         times = options.replicates if enough else options.replicates_unmeasurable
         trials += [
-            Trial(stage, nodes, n_jobs, replicate, movies, window)
+            Trial(stage, nodes, n_jobs, replicate, movies, window, options.warm_up)
             for replicate in range(1, times + 1)
         ]
     return trials
@@ -136,7 +137,8 @@ def show(
     report: dict[str, Any],
 ) -> tuple[dict[str, Any], str]:
     """Speedup and efficiency of each stage as figures, and all of it in words."""
-    return scaling_figures(scaling, fits), analysis_text(scaling, fits, timed, report)
+    figures = scaling_figures(scaling, fits, timed)
+    return figures, analysis_text(scaling, fits, timed, report)
 
 
 def rules_of(options: BenchmarkParams) -> Rules:

@@ -29,6 +29,11 @@ class BenchmarkParams(Params):
         description="repetitions where fewer cores than N are granted: the results "
         "are compared, the speedup is not measurable; 0 = N is not run",
     )
+    warm_up: bool = Field(
+        default=True,
+        description="each job first loads what its first unit needs (libraries, model, "
+        "compiled code) by doing it, a window's first frame only; counts as start-up",
+    )
     keep_scratch: bool = Field(
         default=False, description="keep what each N and repetition computed"
     )

@@ -1,8 +1,10 @@
-"""The largest resident memory of this process, since a moment of one's choice."""
+"""When this process began, and the largest memory that it has held."""
 
 from __future__ import annotations
 
+import os
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -29,3 +31,15 @@ def peak_memory_mib() -> float | None:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return peak / (2**20 if sys.platform == "darwin" else 2**10)
     return None
+
+
+def process_start() -> float:
+    """When this process began, since the epoch; to hundredths of a second on Linux."""
+    with suppress(OSError, AttributeError):
+        # psutil adds whole seconds of the boot time, up to one second off.
+        fields = Path("/proc/self/stat").read_text("ascii").rpartition(")")[2].split()
+        begun = int(fields[19]) / os.sysconf("SC_CLK_TCK")
+        return time.time() - (time.clock_gettime(time.CLOCK_BOOTTIME) - begun)
+    import psutil
+
+    return float(psutil.Process().create_time())

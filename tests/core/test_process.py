@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
 
-from cyto_kedro.core.memory import peak_memory_mib, reset_peak_memory
+from cyto_kedro.core.process import peak_memory_mib, reset_peak_memory
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -31,7 +32,7 @@ def test_the_peak_holds_what_was_freed_until_it_is_reset() -> None:
 
 def test_a_process_does_not_begin_with_the_peak_of_its_parent() -> None:
     block = np.ones(200 * 2**17)
-    code = "from cyto_kedro.core.memory import peak_memory_mib as p; print(p())"
+    code = "from cyto_kedro.core.process import peak_memory_mib as p; print(p())"
     # A command that is forked, as Python does where it starts a session of its own.
     told = subprocess.run(
         [sys.executable, "-c", code],
@@ -42,3 +43,17 @@ def test_a_process_does_not_begin_with_the_peak_of_its_parent() -> None:
         timeout=60,
     ).stdout
     assert float(told) < 150 < block.nbytes / 2**20
+
+
+def test_the_start_of_the_process_is_known_to_hundredths() -> None:
+    code = (
+        "import time; from cyto_kedro.core.process import process_start as p; "
+        "print(p(), time.time())"
+    )
+    before = time.time()
+    told = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    begun, ended = map(float, told.stdout.split())
+    assert before - 0.02 <= begun <= ended
+    assert begun - before < 0.5 * (ended - before)  # not when Python was ready
