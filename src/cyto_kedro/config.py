@@ -187,6 +187,8 @@ class CytoConfigLoader(OmegaConfigLoader):
                 # Ready masks take the place of segmentation.
                 retired |= {n for n, role in self.layout.roles.items() if role.masks}
             parameters = _without(parameters, group, retired)
+        if parameters.get("segmentation") == {}:
+            parameters = _without(parameters, (), {"segmentation"})
         return parameters
 
     def _base_globals(self) -> dict[str, Any]:

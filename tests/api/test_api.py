@@ -85,6 +85,32 @@ def test_touching_is_a_contact_but_no_overlap(
         assert np.allclose(found["dataframe"]["closest cell dist"], 6 + gap)
 
 
+def test_motion_of_a_straight_track() -> None:
+    labels = np.zeros((4, 20, 60), np.uint32)
+    for frame in range(4):
+        labels[frame, 5:10, 5 + 3 * frame : 10 + 3 * frame] = 1
+    data = {"image": np.ones(labels.shape, np.uint16), "label": labels}
+    segmented = api.LabelToSparse(spacing=0.5)(data)
+    tracks = api.TrackMate(spacing=0.5)(segmented)
+    speed = api.Kinematics(spacing=0.5)(tracks)["dataframe"]["speed_um_per_min"]
+    # 3 px of 0.5 um per frame of 1 min; nothing comes before the first point.
+    assert np.isnan(speed.iloc[0]) and np.allclose(speed.iloc[1:], 1.5)
+    msd = api.MSD(spacing=0.5, max_lag=2)(tracks)["dataframe"]
+    assert len(msd) and set(msd["lag_min"]) == {1.0, 2.0}
+    lag = msd[msd["lag_min"] == 2.0]
+    # (2 * 1.5 um)^2, where pyCyto's gives another value.
+    assert np.allclose(lag["msd_um2"], 9.0)
+    with pytest.raises(InputError, match="track_id"):
+        api.Kinematics()(segmented)
+
+
+def test_correlation_of_channels() -> None:
+    one = np.random.default_rng(1).normal(100, 10, (2, 30, 30)).astype(np.float32)
+    data = {"images": [one, 5 - 2 * one]}
+    found = api.CrossChannelCorrelation()(data)["dataframe"]
+    assert len(found) >= 2 and np.allclose(found["pearson"].dropna(), -1)
+
+
 def test_triangulation_joins_all_cells_with_the_smallest_radius() -> None:
     labels = np.zeros((1, 50, 50), np.uint32)
     for label, column in enumerate((5, 15, 40), 1):

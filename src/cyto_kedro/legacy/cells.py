@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from cyto_kedro.core.errors import ConfigError
-from cyto_kedro.legacy import images, tracking
+from cyto_kedro.legacy import images, neighbours, tracking
 from cyto_kedro.legacy.names import kind_of
+from cyto_kedro.legacy.neighbours import all_cells, output_of, path_of
 from cyto_kedro.legacy.plan import Step
 from cyto_kedro.legacy.state import Artefact, State, Table
 
@@ -44,7 +45,7 @@ def cross_table(state: State, step: Step) -> None:
             )
         column = str(values.get("column"))
         sides = [_operand(state, step, name, column) for name in pair]
-        out = _output(step, number, pair[0])
+        out = output_of(step, number, pair[0])
         shown = f"{column}_{operation}"
         feature = f"{out}_{shown}"
         added: dict[str, Any] = {
@@ -92,10 +93,6 @@ def _column(column: str, table: Table, step: Step) -> str:
     return _PIXEL_COLUMNS.get(column, column)
 
 
-def _output(step: Step, number: int, otherwise: str) -> str:
-    return step.outputs[number] if number < len(step.outputs) else otherwise
-
-
 def feature_filter(state: State, step: Step) -> None:
     """`FeatureFilter`: a step of the selection of tracks."""
     for number, name in enumerate(step.singles(list(state.tables))):
@@ -124,7 +121,7 @@ def feature_filter(state: State, step: Step) -> None:
         before = state.get("features.filters") or []
         state.put("features.filters", [*before, added | {"roles": [table.role]}])
         state.done_by(step, table.role)
-        out = _output(step, number, name)
+        out = output_of(step, number, name)
         condition = (ours, operation, float(value))
         passed = replace(table, conditions=(*table.conditions, condition))
         state.tables[out] = passed
@@ -132,92 +129,6 @@ def feature_filter(state: State, step: Step) -> None:
             path = f"postprocessing/{step.module}/{state.shown(out)}.csv"
             state.publish(_table_file(path, passed))
     state.needs("features")
-
-
-def density(state: State, step: Step) -> None:
-    """`KernelDensityEstimation`: density maps, as tables and as images."""
-    values = state.arguments(step, "networks.density")
-    grid_px = max(int(step.args.get("downscale_factor") or 1), 1)
-    if values.get("grid_um"):
-        state.put("networks.density.grid_um", values["grid_um"])
-    for number, name in enumerate(step.singles(list(state.tables))):
-        role = state.tables[name].role
-        state.done_by(step, role)
-        _all_cells(state, step, name)
-        if step.publish:
-            path = _path(state, step, number, name)
-            maps = Artefact(f"{path}.csv", "plain", (f"{role}.density_map",), role=role)
-            state.publish(maps)
-        if step.wants("image"):
-            datasets = (f"{role}.tracks", "calibration")
-            state.publish(
-                Artefact(f"{path}.tif", "density", datasets, role=role, grid_px=grid_px)
-            )
-    state.needs("networks")
-
-
-def triangulation(state: State, step: Step) -> None:
-    """`CellTriangulation`: the radius graph with the connecting radius."""
-    state.arguments(step, "networks.radius_um")
-    state.put("networks.radius_um", None)
-    for number, name in enumerate(step.singles(list(state.tables))):
-        role = state.tables[name].role
-        _all_cells(state, step, name)
-        path = _path(state, step, number, name)
-        datasets = (f"{role}.tracks", "calibration")
-        if step.wants("network"):
-            state.publish(Artefact(path, "network", datasets, role=role))
-        if step.wants("image"):
-            file = f"{path}.tif"
-            state.publish(Artefact(file, "network_image", datasets, role=role))
-    state.done_by(step)
-    state.needs("networks")
-
-
-def contacts(state: State, step: Step) -> None:
-    """`CrossCellContactMeasures`: contacts of pairs of roles."""
-    state.arguments(step, "contacts.rule")
-    for number, pair in enumerate(step.pairs(list(state.tables))):
-        roles = tuple(state.tables[name].role for name in pair)
-        if len(roles) != 2 or roles[0] == roles[1]:
-            raise ConfigError(
-                f"Contacts are measured between two cell types, not {', '.join(roles)}",
-                where=step.key,
-            )
-        first, second = roles
-        if (first, second) not in state.pairs:
-            state.pairs.append((first, second))
-        for name in pair:
-            _all_cells(state, step, name)
-        path = _path(state, step, number, f"{pair[0]}To{pair[1]}")
-        # The pair's name has the effector first, which is known at the end.
-        datasets = (f"{first}.tracks", f"{second}.tracks", "<pair>.contacts")
-        if step.wants("feature"):
-            table = replace(state.tables[pair[0]], conditions=(), features=())
-            state.publish(
-                Artefact(
-                    f"{path}.csv", "contacts", datasets, second, first, table=table
-                )
-            )
-        if step.wants("network"):
-            state.publish(Artefact(path, "pairs", datasets, second, first))
-        if step.wants("image"):
-            file = f"{path}.tif"
-            state.publish(Artefact(file, "pairs_image", datasets, second, first))
-        state.nodes.setdefault(step.task, []).append(f"<{first}-{second}>")
-    state.needs("contacts")
-
-
-def _path(state: State, step: Step, number: int, otherwise: str) -> str:
-    out = state.shown(_output(step, number, otherwise))
-    return f"postprocessing/{step.module}/{out}"
-
-
-def _all_cells(state: State, step: Step, name: str) -> None:
-    """Say that a filter before this step does not act on it."""
-    if state.tables[name].conditions:
-        note = f"all cells of '{state.tables[name].role}', not only those that pass"
-        state.report.add(f"{step.key} channels: {name}", "changed", "", note)
 
 
 def kinematics(state: State, step: Step) -> None:
@@ -229,9 +140,9 @@ def kinematics(state: State, step: Step) -> None:
     for number, name in enumerate(step.singles(list(state.tables))):
         role = state.tables[name].role
         state.done_by(step, role)
-        _all_cells(state, step, name)
+        all_cells(state, step, name)
         if step.publish:
-            path = f"{_path(state, step, number, name)}.csv"
+            path = f"{path_of(state, step, number, name)}.csv"
             state.publish(Artefact(path, "plain", (f"{role}.{dataset}",), role=role))
     state.needs("kinematics")
 
@@ -247,9 +158,9 @@ def viability(state: State, step: Step) -> None:
         if kind_of(role) is None:
             state.kinds.setdefault(role, "target")
         state.done_by(step, role)
-        _all_cells(state, step, name)
+        all_cells(state, step, name)
         if step.publish:
-            path = f"{_path(state, step, number, name)}.csv"
+            path = f"{path_of(state, step, number, name)}.csv"
             state.publish(Artefact(path, "plain", (f"{role}.viability",), role=role))
     state.needs("killing")
 
@@ -268,9 +179,9 @@ APPLY: dict[str, Callable[[State, Step], None]] = {
     "TrackPy": tracking.trackpy,
     "CrossTableOperation": cross_table,
     "FeatureFilter": feature_filter,
-    "KernelDensityEstimation": density,
-    "CellTriangulation": triangulation,
-    "CrossCellContactMeasures": contacts,
+    "KernelDensityEstimation": neighbours.density,
+    "CellTriangulation": neighbours.triangulation,
+    "CrossCellContactMeasures": neighbours.contacts,
     "Kinematics": kinematics,
     "MSD": kinematics,
     "CDI": viability,

@@ -2,89 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
-
-from cyto_kedro.legacy.report import Verdict
-
-#: Value as written, pixel size (um) -> our value.
-Convert = Callable[[Any, float], Any]
-
-
-def _same(value: Any, pixel_um: float) -> Any:
-    return value
-
-
-def _length(value: Any, pixel_um: float) -> Any:
-    """Pixels to um; nothing, or 0, is nothing."""
-    return round(float(value) * pixel_um, 4) if value else None
-
-
-def _area(value: Any, pixel_um: float) -> Any:
-    """Square pixels to um2."""
-    return None if value is None else round(float(value) * pixel_um**2, 4)
-
-
-def _gap(value: Any, pixel_um: float) -> Any:
-    return max(int(value) - 1, 0)
-
-
-@dataclass(frozen=True)
-class Arg:
-    """One argument.
-
-    Attributes:
-        ours: Key of our parameter group; empty: it has none.
-        verdict: What becomes of it.
-        note: Why, where it is not simply the same.
-        convert: From its value to ours.
-        default: Value that pyCyto takes where the file has none; None: ours holds.
-        place: Our parameter group, where it is not the module's.
-    """
-
-    ours: str = ""
-    verdict: Verdict = "mapped"
-    note: str = ""
-    convert: Convert = _same
-    default: Any = None
-    place: str = ""
-
-
-@dataclass(frozen=True)
-class Module:
-    """One class of pyCyto.
-
-    Attributes:
-        stage: preprocessing, segmentation, tabulation, tracking, postprocessing.
-        path: Its dotted name.
-        args: Arguments by name.
-        note: What differs here, whatever the arguments.
-        nodes: Names of our nodes that do its work; ``{name}`` is the channel, role or
-            pair.
-        grouped: Takes groups of channels.
-        refused: Why there is nothing for it here.
-        also: Further dotted names that it has had.
-        anywhere: Only its name is known: any file of its stage may hold it.
-    """
-
-    stage: str
-    path: str
-    args: Mapping[str, Arg] = field(default_factory=dict)
-    note: str = ""
-    nodes: tuple[str, ...] = ()
-    grouped: bool = False
-    refused: str = ""
-    also: tuple[str, ...] = ()
-    anywhere: bool = False
-
-    def is_at(self, path: str) -> bool:
-        """Whether a dotted name can mean it."""
-        if path in (self.path, *self.also):
-            return True
-        parts = path.split(".")
-        return self.anywhere and parts[0] == "cyto" and parts[1:2] == [self.stage]
-
+from cyto_kedro.legacy.module import Arg, Module, area, gap, length
 
 _QUIET = Arg(verdict="ignored", note="a run logs what it does")
 _DRAWING = Arg(verdict="ignored", note="pictures are in the report")
@@ -103,7 +21,7 @@ _CELLPOSE = {
     "cellprob_thresh": Arg("cellprob_threshold", default=-3.0),
     "flow_threshold": Arg("flow_threshold"),
     "diameter": Arg(
-        "diameter_um", "changed", "pixels there, um here", _length, default=16.18
+        "diameter_um", "changed", "pixels there, um here", length, default=16.18
     ),
     "batch_size": Arg("batch_size", note="tiles per GPU batch"),
     "gpu": Arg("gpu", convert=lambda value, _: "auto" if value else "off"),
@@ -119,30 +37,30 @@ _STARDIST = {
 } | _ONE
 _TRACKMATE = {
     "linking_max_distance": Arg(
-        "linking_max_distance_um", "changed", _PIXELS, _length, default=15.0
+        "linking_max_distance_um", "changed", _PIXELS, length, default=15.0
     ),
     "gap_closing_max_distance": Arg(
-        "gap_closing_max_distance_um", "changed", _PIXELS, _length, default=15.0
+        "gap_closing_max_distance_um", "changed", _PIXELS, length, default=15.0
     ),
     "max_frame_gap": Arg(
         "max_gap_frames",
         "changed",
         "a difference of frame numbers there, missing frames here: one less",
-        _gap,
+        gap,
         default=5,
     ),
     "size_min": Arg(
         "min_area_um2",
         "changed",
         "pixels there, um2 here; such cells leave the masks, not only the tracks",
-        _area,
+        area,
         place="segmentation.{name}",
     ),
     "size_max": Arg(
         "max_area_um2",
         "changed",
         "pixels there, um2 here; such cells leave the masks, not only the tracks",
-        _area,
+        area,
         place="segmentation.{name}",
     ),
     "FIJI_DIR": Arg(verdict="ignored", note="tracking needs no Fiji"),
@@ -245,7 +163,7 @@ MODULES: dict[str, Module] = {
         "cyto.tracking.trackpy.TrackPy",
         {
             "search_range": Arg(
-                "linking_max_distance_um", "changed", _PIXELS, _length, default=15.0
+                "linking_max_distance_um", "changed", _PIXELS, length, default=15.0
             ),
             "memory": Arg("max_gap_frames", default=0),
         }
@@ -285,7 +203,7 @@ MODULES: dict[str, Module] = {
         {
             "base_image": _DRAWING,
             "downscale_factor": Arg(
-                "grid_um", "changed", "spacing of the map in um", _length
+                "grid_um", "changed", "spacing of the map in um", length
             ),
             "gradient": Arg(verdict="ignored", note="the map is written, no gradient"),
         }
