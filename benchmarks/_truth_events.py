@@ -103,7 +103,7 @@ def score_attribution(
     kills = matched[matched["cause"] == "killed"]
     rows = kills.merge(attribution, left_on="track_id", right_on="target_track_id")
     shown = [
-        _shown(effectors, suspect, hit)
+        shown_cell(effectors, suspect, hit)
         for suspect, hit in zip(
             rows["effector_track_id"], rows["hit_frame"], strict=True
         )
@@ -116,7 +116,7 @@ def score_attribution(
     yield row(role, "the same by lot among candidates", float(by_lot), killed)
 
 
-def _shown(points: pd.DataFrame, track: object, frame: float) -> float:
+def shown_cell(points: pd.DataFrame, track: object, frame: float) -> float:
     """True cell that a track shows in the frame nearest to this one; NaN if none."""
     if pd.isna(track):
         return float("nan")

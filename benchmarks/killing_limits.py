@@ -1,347 +1,345 @@
-"""Where contacts, deaths and killers stop being found: simulated movies with truth.
+"""Where contacts, deaths, killers, survival and lysis stop being found.
 
-One condition is varied at a time: T cells per target, light (a share of the photons of
-everything, so that noise grows), and minutes between frames (frames of the same movie
-left out). Masks come from the shipped segmentation; a mask is the true cell that it
-matches at IoU >= 0.5, so that errors of tracking do not enter. No stage drift.
+Simulated movies with known truth over a grid of T cells per target, light (a share of
+the photons of everything, so that noise grows) and minutes between frames (frames of
+the same movie left out), through the shipped nodes from raw images to kill credits,
+tracking included. Each seed has an effector-free movie for lysis.
 
-    python benchmarks/killing_limits.py [--seeds 41 42] [--figure docs/images/x.svg]
+    python benchmarks/killing_limits.py --rows rows.jsonl          # half an hour
+    python benchmarks/killing_limits.py --rows rows.jsonl --write  # into docs, and draw
+
+What ``--rows`` already holds is not measured again.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
+from scipy import stats
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent
 if str(HERE) not in sys.path:
     sys.path.insert(0, str(HERE))
 
-from _truth import match_movie  # noqa: E402
-from cyto_kedro.core.calibration import Calibration  # noqa: E402
-from cyto_kedro.core.schemas import DRIFT, TRACKS  # noqa: E402
-from cyto_kedro.methods.contacts import limits_of, measure_contacts  # noqa: E402
-from cyto_kedro.methods.tabulation.objects import find_objects  # noqa: E402
-from cyto_kedro.pipelines.contacts.params import ContactsParams  # noqa: E402
-from cyto_kedro.pipelines.killing.nodes import attribute_kills, viability  # noqa: E402
-from cyto_kedro.pipelines.killing.params import KillingParams  # noqa: E402
-from cyto_kedro.pipelines.segmentation.nodes import segment  # noqa: E402
-from cyto_kedro.pipelines.segmentation.params import SegmentationParams  # noqa: E402
-from cyto_kedro.simulation import SimulatedMovie, SimulationParams, simulate  # noqa: E402
-from cyto_kedro.simulation.params import OpticsParams, StageParams  # noqa: E402
+import _blocks  # noqa: E402
+from _blocks import Block, share  # noqa: E402
 
-EFFECTOR, TARGET = "tcell", "cancer"
-DENSITIES, LIGHT, STEPS = (10, 26, 52, 78), (1.0, 0.3, 0.1, 0.05), (1, 2, 4, 8)
-USUAL = 26
-DEATH_TOLERANCE_MIN = 10.0
-RULES = ("nearest", "exclusive", "shared", "hazard")
+DENSITIES, LIGHT, STEPS = (10, 26, 78), (1.0, 0.1, 0.03), (1, 2, 5)
+#: None of them was used to choose a method or a parameter.
+SEEDS = (51, 52, 53, 54)
+CONTROL = 1000  # added to the seed of the effector-free movie
+HORIZON_MIN = 110.0
+PAGE = "docs/methods/killing_limits.md"
+FIGURE = "docs/images/killing_limits.svg"
+BLOCKS = {"killing_limits_events": PAGE, "killing_limits_numbers": PAGE}
+KEYS = ["n_effectors", "light", "minutes"]
+DIMMED = ("effector_photons", "target_photons", "dye_photons", "background_photons")
+Row = dict[str, Any]
 
 
-def make_movie(seed: int, n_effectors: int, light: float) -> SimulatedMovie:
-    """The bundled example's movie with another density or less light."""
+# -- measuring ------------------------------------------------------------------------
+
+
+def one_movie(seed: int, n_effectors: int, light: float) -> list[Row]:
+    """The scores of one movie at each frame interval; its own process."""
+    from _chain import Chain, signal_to_noise
+    from cyto_kedro.core.parallel import set_workers
+    from cyto_kedro.simulation import SimulationParams, simulate
+    from cyto_kedro.simulation.params import OpticsParams
+
+    set_workers(1)
     usual = OpticsParams()
-    dimmer = {
-        name: light * getattr(usual, name)
-        for name in (
-            "effector_photons",
-            "target_photons",
-            "dye_photons",
-            "background_photons",
+    dimmer = {name: light * getattr(usual, name) for name in DIMMED}
+    movie = simulate(
+        SimulationParams(
+            seed=seed if n_effectors else seed + CONTROL,
+            n_effectors=n_effectors,
+            optics=usual.model_copy(update=dimmer),
         )
+    )
+    about = {"seed": seed, "n_effectors": n_effectors, "light": light}
+    about["signal_to_noise"] = signal_to_noise(movie) if n_effectors else None
+    with warnings.catch_warnings():
+        # Frames too dim to be registered are part of what is measured.
+        warnings.simplefilter("ignore")
+        chain = Chain(movie)
+        return [about | chain.scores(step, HORIZON_MIN) for step in STEPS]
+
+
+def measure(path: Path, seeds: tuple[int, ...] = SEEDS, workers: int = 2) -> list[Row]:
+    """All rows; each movie's are appended to the file when they are known."""
+    known = _read(path)
+    done = {(row["seed"], row["n_effectors"], row["light"]) for row in known}
+    grid = [(s, n, x) for s in seeds for n in (0, *DENSITIES) for x in LIGHT]
+    todo = [job for job in grid if job not in done]
+    # Threads of libraries do not survive a fork.
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        running = {pool.submit(one_movie, *job): job for job in todo}
+        for number, finished in enumerate(as_completed(running), 1):
+            with path.open("a", encoding="utf-8") as file:
+                file.writelines(json.dumps(row) + "\n" for row in finished.result())
+            print(f"{number}/{len(todo)}: {running[finished]}", flush=True)
+    return _read(path)
+
+
+def _read(path: Path) -> list[Row]:
+    if not path.is_file():
+        return []
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+# -- summing up -----------------------------------------------------------------------
+
+
+def summarised(rows: list[Row]) -> pd.DataFrame:
+    """One line per point of the grid."""
+    table = pd.DataFrame(rows)
+    control = table[table["n_effectors"] == 0].set_index(["seed", "light", "minutes"])
+    killing = table[table["n_effectors"] > 0].copy()
+    own = control.loc[
+        list(killing[["seed", "light", "minutes"]].itertuples(index=False))
+    ]
+    for kind in ("", "_true"):
+        alone = own[f"survival{kind}"].to_numpy()
+        killing[f"lysis{kind}"] = 100 * (1 - killing[f"survival{kind}"] / alone)
+    parts = [
+        dict(zip(KEYS, key, strict=True)) | _point(part)
+        for key, part in killing.groupby(KEYS, sort=True)
+    ]
+    return pd.DataFrame(parts)
+
+
+def _point(rows: pd.DataFrame) -> Row:
+    """Counts are pooled over the movies; biases are means of paired differences."""
+    n = rows.select_dtypes("number").sum()
+
+    def part(name: str, whole: str) -> float:
+        return float(n[name] / n[whole]) if n[whole] else float("nan")
+
+    late = np.concatenate([np.asarray(x, dtype=float) for x in rows["late_frame"]])
+    fitted = np.concatenate([np.asarray(x, dtype=float) for x in rows["late_fitted"]])
+    true_rate = n["kills"] / n["hours_true"]
+    found = {
+        "signal_to_noise": rows["signal_to_noise"].mean(),
+        "movies": len(rows),
+        "true deaths": int(n["deaths_true"]),
+        "true kills": int(n["kills"]),
+        "link precision": part("links_right", "links_found"),
+        "contact precision": part("contact_hits", "contacts_found"),
+        "contact recall": part("contact_hits", "contacts_true"),
+        "death precision": part("death_hits", "deaths_found"),
+        "death recall": part("death_hits", "deaths_true"),
+        "late": _quartiles(late),
+        "late fitted": _quartiles(fitted),
+        "full credit, right": part("right", "blamed"),
     }
-    still = StageParams(drift_um=0.0, jump_um=0.0)
-    optics = usual.model_copy(update=dimmer)
-    return simulate(
-        SimulationParams(seed=seed, n_effectors=n_effectors, optics=optics, stage=still)
+    for name in ("lot", "nearest", "shared", "hazard", "likeliest"):
+        found[name] = part(name, "kills")
+    for rule in ("full", "nearest", "shared", "hazard"):
+        rate = n[f"kills_{rule}"] / n["hours"] if n["hours"] else float("nan")
+        found[f"rate {rule}"] = float(rate / true_rate) if true_rate else float("nan")
+    for name in ("survival", "rmst", "lysis"):
+        found[f"{name} bias"] = _bias(rows[name] - rows[f"{name}_true"])
+    found["true survival"] = float(rows["survival_true"].mean())
+    found["true lysis"] = float(rows["lysis_true"].mean())
+    return found
+
+
+def _quartiles(values: np.ndarray) -> tuple[float, float, float]:
+    if not len(values):
+        return (float("nan"),) * 3
+    middle, low, high = np.quantile(values, [0.5, 0.25, 0.75])
+    return float(middle), float(low), float(high)
+
+
+def _bias(differences: pd.Series) -> tuple[float, float]:
+    """Mean and half the width of its 95 % interval (t, over movies)."""
+    known = differences.dropna().to_numpy(float)
+    if len(known) < 2:
+        return float("nan"), float("nan")
+    error = known.std(ddof=1) / np.sqrt(len(known))
+    return float(known.mean()), float(stats.t.ppf(0.975, len(known) - 1) * error)
+
+
+# -- showing --------------------------------------------------------------------------
+
+
+def blocks(data: Path | None = None) -> Iterator[Block]:
+    """Both tables of the page, measured anew."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        yield from _blocks_of(measure(Path(folder) / "rows.jsonl"))
+
+
+def _blocks_of(rows: list[Row]) -> Iterator[Block]:
+    table = summarised(rows)
+    n = int(table["movies"].min())
+    about = (
+        f"By `python benchmarks/killing_limits.py`; {n} movies per line (seeds "
+        f"{min(SEEDS)} to {max(SEEDS)}), 30 targets, 60 frames of 360 x 360 px in 2 h."
+    )
+    events = [_event_line(row) for _, row in table.iterrows()]
+    yield Block(BLOCKS["killing_limits_events"], "killing_limits_events", about, events)
+    numbers = [_number_line(row) for _, row in table.iterrows()]
+    yield Block(
+        BLOCKS["killing_limits_numbers"], "killing_limits_numbers", about, numbers
     )
 
 
-class Analysed:
-    """Masks of both roles, named by truth, and the death marker inside the targets."""
-
-    def __init__(self, movie: SimulatedMovie) -> None:
-        self.movie = movie
-        p = movie.params
-        self.clock = Calibration.regular(
-            movie.shape, p.pixel_size_um, p.frame_interval_min
-        )
-        chosen = yaml.safe_load(
-            (REPOSITORY / "conf/base/parameters_segmentation.yml").read_text("utf-8")
-        )["segmentation"]
-        self.masks, self.matches, self.cells = {}, {}, {}
-        for role in (EFFECTOR, TARGET):
-            options = SegmentationParams.model_validate(chosen[role])
-            found = segment(movie.stack(role), self.clock, options)
-            self.masks[role] = found.compute(scheduler="synchronous")
-            truth = np.stack([movie.mask(role, t) for t in range(movie.shape[0])])
-            self.matches[role] = match_movie(truth, self.masks[role], still(self.clock))
-            self.cells[role] = self._tracks(role)
-
-    def _tracks(self, role: str) -> pd.DataFrame:
-        """TRACKS of the matched masks: the track is the true cell."""
-        rows = []
-        for t in range(self.movie.shape[0]):
-            plane = self.masks[role][t]
-            cells = find_objects(plane)
-            table = pd.DataFrame({"frame": t, "label": cells.ids.astype(np.int64)})
-            centre = cells.centroids_px() * self.clock.spacing_um
-            table["y_um"], table["x_um"] = centre.T
-            table["area_um2"] = cells.area_px * self.clock.pixel_area_um2
-            for channel in ("death", role):
-                image = self.movie.frame(channel, t).astype(np.float64)
-                total = np.bincount(plane.ravel(), weights=image.ravel())
-                table[f"mean_{channel}"] = total[cells.ids] / cells.area_px
-                table[f"background_{channel}"] = np.median(image[plane == 0])
-            rows.append(table)
-        named = pd.concat(rows).merge(self.matches[role].pairs, on=["frame", "label"])
-        named = named.rename(columns={"cell_id": "track_id"})
-        return as_tracks(named, self.clock)
-
-    def scores(self, step: int) -> dict[str, float]:
-        """All measures when only every ``step``-th frame had been taken."""
-        frames = np.arange(0, self.movie.shape[0], step)
-        p = self.movie.params
-        shape = (len(frames), *self.movie.shape[1:])
-        clock = Calibration.regular(shape, p.pixel_size_um, p.frame_interval_min * step)
-        kept = {role: thinned(t, step, clock) for role, t in self.cells.items()}
-        limits = limits_of(ContactsParams().rule, clock.spacing_um)
-        contacts = measure_contacts(
-            self.masks[EFFECTOR][::step],
-            self.masks[TARGET][::step],
-            kept[EFFECTOR],
-            kept[TARGET],
-            clock,
-            limits,
-            effector=EFFECTOR,
-            target=TARGET,
-        )
-        _, deaths, evidence = viability(
-            kept[TARGET],
-            clock,
-            KillingParams(),
-            role=TARGET,
-            effector=False,
-            death_channel="death",
-            live_channel=TARGET,
-        )
-        credit, _, _ = attribute_kills(
-            deaths,
-            clock,
-            KillingParams(),
-            contacts,
-            kept[EFFECTOR],
-            effectors=(EFFECTOR,),
-            target=TARGET,
-        )
-        found = {"minutes": clock.frame_interval_min}
-        found |= contact_scores(contacts, self.movie.contacts, step)
-        found |= death_scores(evidence, self.movie.deaths)
-        return found | killer_scores(credit, evidence, self.movie.deaths)
-
-
-def still(clock: Calibration) -> pd.DataFrame:
-    """Table DRIFT of a movie that does not move."""
-    table = dict.fromkeys(DRIFT.columns, 0)
-    table |= {"valid_y1": clock.height_px, "valid_x1": clock.width_px}
-    return pd.DataFrame(table | {"frame": np.arange(clock.n_frames)})
-
-
-def as_tracks(rows: pd.DataFrame, clock: Calibration) -> pd.DataFrame:
-    """A TRACKS table with what contacts and killing do not use left blank."""
-    blank = {"float64": np.nan, "Int64": pd.NA, "boolean": pd.NA, "object": ""}
-    table = rows.copy()
-    table["time_min"] = clock.times_min[table["frame"]]
-    table["in_valid_region"] = True
-    for name, col in TRACKS.columns.items():
-        if name not in table:
-            table[name] = blank.get(col.dtype, 0)
-    return TRACKS.conform(table)
-
-
-def thinned(tracks: pd.DataFrame, step: int, clock: Calibration) -> pd.DataFrame:
-    """Every ``step``-th frame, numbered anew."""
-    rows = tracks[tracks["frame"] % step == 0]
-    return as_tracks(rows.assign(frame=rows["frame"] // step), clock)
-
-
-def contact_scores(
-    contacts: pd.DataFrame, truth: pd.DataFrame, step: int
-) -> dict[str, float]:
-    """Pairs and frames in contact; a pair of unmatched cells is a false contact."""
-    keys = ["frame", "effector_id", "target_id"]
-    names = {"effector_track_id": "effector_id", "target_track_id": "target_id"}
-    found = contacts[contacts["in_contact"]].rename(columns=names)[keys]
-    true = truth.loc[truth["frame"] % step == 0, keys]
-    true = true.assign(frame=true["frame"] // step)
-    hits = len(found.dropna().astype(np.int64).merge(true, on=keys))
+def _where(row: pd.Series) -> Row:
     return {
-        "contact_hits": hits,
-        "contacts_found": len(found),
-        "contacts_true": len(true),
+        "T cells": f"{row['n_effectors']:.0f}",
+        "S/N": f"{row['signal_to_noise']:.0f}",
+        "min": f"{row['minutes']:.0f}",
     }
 
 
-def death_scores(evidence: pd.DataFrame, truth: pd.DataFrame) -> dict[str, float]:
-    """Deaths on the right cell within 10 min or a frame, and errors of their times."""
-    both = truth.merge(evidence, left_on="target_id", right_on="track_id")
-    seen = (both["death_time_min"] - both["death_min"]).abs()
-    fitted = (both["onset_min"] - both["death_min"]).abs()
-    # Frames further apart cannot tell better.
-    hit = np.fmin(seen, fitted.fillna(np.inf)) <= DEATH_TOLERANCE_MIN
-    return {
-        "death_hits": int(hit.sum()),
-        "deaths_found": len(evidence),
-        "deaths_true": len(truth),
-        "late_first_frame": float(seen[hit].sum()),
-        "late_fitted": float(fitted[hit].fillna(seen[hit]).sum()),
+def _event_line(row: pd.Series) -> Row:
+    return _where(row) | {
+        "links": share(row["link precision"], 2),
+        "contacts P / R": _pair(row["contact precision"], row["contact recall"]),
+        "deaths P / R": _pair(row["death precision"], row["death recall"]),
+        "late, frame (min)": _spread(row["late"]),
+        "late, fitted (min)": _spread(row["late fitted"]),
+        "full credit": share(row["full credit, right"], 2),
+        "lot": share(row["lot"], 2),
+        "nearest": share(row["nearest"], 2),
+        "shared": share(row["shared"], 2),
+        "likeliest": share(row["likeliest"], 2),
+        "kills": f"{row['true kills']}",
     }
 
 
-def killer_scores(
-    credit: pd.DataFrame, evidence: pd.DataFrame, truth: pd.DataFrame
-) -> dict[str, float]:
-    """Credit on the true killer, summed over kills; a missed death names nobody.
-
-    ``likeliest`` names the candidate with most hazard credit; ``every_toucher`` counts
-    those that full credit would blame, of whom one is right.
-    """
-    killer = truth.dropna(subset="effector_id").set_index("target_id")["effector_id"]
-    rows = credit[credit["target_track_id"].isin(killer.index)]
-    rows = rows.dropna(subset="effector")
-    true = killer.reindex(rows["target_track_id"]).to_numpy()
-    right = rows["effector_track_id"].to_numpy(float) == true.astype(float)
-    top = rows.groupby("target_track_id")["credit_hazard"].transform("max")
-    likeliest = (top == rows["credit_hazard"]).to_numpy() & right
-    sums = {rule: float(rows[f"credit_{rule}"][right].sum()) for rule in RULES}
-    by_lot = float((1.0 / rows["n_candidates"])[right].sum())
-    counts = {"kills": len(killer), "blamed": len(rows), "right": int(right.sum())}
-    return sums | counts | {"lot": by_lot, "likeliest": int(likeliest.sum())}
-
-
-def summary(rows: pd.DataFrame) -> dict[str, float]:
-    """Measures of all movies of one condition."""
-    n = rows.drop(columns=["axis", "value", "seed", "minutes"]).sum()
-
-    def share(part: float, whole: float) -> float:
-        return part / whole if whole else float("nan")
-
-    return {
-        "contact precision": share(n["contact_hits"], n["contacts_found"]),
-        "contact recall": share(n["contact_hits"], n["contacts_true"]),
-        "death precision": share(n["death_hits"], n["deaths_found"]),
-        "death recall": share(n["death_hits"], n["deaths_true"]),
-        "death off, fitted (min)": share(n["late_fitted"], n["death_hits"]),
-        "death off, frame (min)": share(n["late_first_frame"], n["death_hits"]),
-        "likeliest (hit model)": share(n["likeliest"], n["kills"]),
-        "hazard credit": share(n["hazard"], n["kills"]),
-        "shared credit": share(n["shared"], n["kills"]),
-        "nearest": share(n["nearest"], n["kills"]),
-        "by lot": share(n["lot"], n["kills"]),
-        "full credit, right": share(n["right"], n["blamed"]),
-        "kills": n["kills"],
+def _number_line(row: pd.Series) -> Row:
+    return _where(row) | {
+        "true survival": share(row["true survival"], 2),
+        "survival off": _signed(row["survival bias"], 2),
+        "mean survival off (min)": _signed(row["rmst bias"], 1),
+        "true lysis (%)": f"{row['true lysis']:.0f}",
+        "lysis off (points)": _signed(row["lysis bias"], 0),
+        "kill rate: full credit": _ratio(row["rate full"]),
+        "nearest": _ratio(row["rate nearest"]),
+        "hit model": _ratio(row["rate hazard"]),
     }
 
 
-def measure(seeds: list[int]) -> pd.DataFrame:
-    """One row per axis, value and seed."""
-    rows = []
-    settings = [("T cells", n, n, 1.0) for n in DENSITIES]
-    settings += [("light", x, USUAL, x) for x in LIGHT if x != 1]
-    for axis, value, n_effectors, light in settings:
-        for seed in seeds:
-            analysed = Analysed(make_movie(seed, n_effectors, light))
-            usual = axis == "T cells" and value == USUAL
-            for step in STEPS if usual else (1,):
-                found = {"seed": seed, **analysed.scores(step)}
-                if step == 1:
-                    rows.append({"axis": axis, "value": value, **found})
-                if usual and step == 1:
-                    rows.append({"axis": "light", "value": 1.0, **found})
-                if usual:
-                    minutes = found["minutes"]
-                    rows.append({"axis": "interval", "value": minutes, **found})
-    return pd.DataFrame(rows)
+def _pair(first: float, second: float) -> str:
+    return f"{share(first, 2)} / {share(second, 2)}"
+
+
+def _spread(values: tuple[float, float, float]) -> str:
+    middle, low, high = values
+    return "–" if middle != middle else f"{middle:.1f} ({low:.1f} to {high:.1f})"
+
+
+def _signed(value: tuple[float, float], digits: int) -> str:
+    middle, half = value
+    return "–" if middle != middle else f"{middle:+.{digits}f} ± {half:.{digits}f}"
+
+
+def _ratio(value: float) -> str:
+    return "–" if value != value else f"x {value:.2f}"
+
+
+#: Panel rows of the figure: title, column, good, bad, whether it is a bias around 0.
+PANELS = (
+    ("contact recall", "contact recall", 1.0, 0.5, False),
+    ("death recall", "death recall", 1.0, 0.3, False),
+    ("likeliest killer is right", "likeliest", 1.0, 0.3, False),
+    ("nearest is right", "nearest", 1.0, 0.3, False),
+    ("survival at 110 min, off", "survival bias", 0.0, 0.4, True),
+    ("specific lysis, points off", "lysis bias", 0.0, 40.0, True),
+)
 
 
 def draw(table: pd.DataFrame, path: Path) -> None:
-    """One column per axis: contacts, deaths, killers."""
+    """A row per measure, a column per signal-to-noise; density by interval within."""
     import matplotlib
 
     matplotlib.use("agg")
     import matplotlib.pyplot as plt
 
-    panels = {
-        "share": [
-            ("contact precision", "#0072b2", "-"),
-            ("contact recall", "#0072b2", "--"),
-            ("death precision", "#d55e00", "-"),
-            ("death recall", "#d55e00", "--"),
-        ],
-        "minutes off": [
-            ("death off, fitted (min)", "#d55e00", "-"),
-            ("death off, frame (min)", "#d55e00", ":"),
-        ],
-        "credit on the true killer": [
-            ("likeliest (hit model)", "#009e73", "-"),
-            ("hazard credit", "#009e73", "--"),
-            ("shared credit", "#cc79a7", "-"),
-            ("nearest", "#555555", "-"),
-            ("by lot", "#555555", ":"),
-            ("full credit, right", "#e69f00", "-."),
-        ],
-    }
-    names = {
-        "T cells": "T cells per 30 targets",
-        "light": "share of the light",
-        "interval": "minutes between frames",
-    }
-    figure, axes = plt.subplots(3, 3, figsize=(11, 9), sharey="row")
-    for column, (axis, label) in enumerate(names.items()):
-        rows = table[table["axis"] == axis].sort_values("value")
-        for row, (title, lines) in enumerate(panels.items()):
-            plot = axes[row, column]
-            for name, colour, style in lines:
-                plot.plot(
-                    rows["value"], rows[name], style, color=colour, marker="o",
-                    markersize=4, label=name,
-                )  # fmt: skip
-            plot.set_xscale("log")
-            plot.set_xticks(rows["value"], [f"{v:g}" for v in rows["value"]])
-            plot.minorticks_off()
-            plot.grid(alpha=0.3)
-            if row != 1:
-                plot.set_ylim(0, 1.03)
-            if row == 2:
-                plot.set_xlabel(label)
-            if column == 0:
-                plot.set_ylabel(title)
-            if column == 2:
-                plot.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)
-    figure.tight_layout()
+    plt.rcParams["svg.fonttype"] = "none"
+    plt.rcParams["svg.hashsalt"] = "killing_limits"
+    lights = sorted(table["light"].unique(), reverse=True)
+    size = (2.9 * len(lights) + 1.2, 1.75 * len(PANELS) + 0.6)
+    figure, axes = plt.subplots(len(PANELS), len(lights), figsize=size, squeeze=False)
+    for line, (title, column, good, bad, signed) in enumerate(PANELS):
+        for place, light in enumerate(lights):
+            own = table[table["light"] == light]
+            axis = axes[line, place]
+            _panel(axis, own, column, (good, bad), signed)
+            if line == 0:
+                ratio = own["signal_to_noise"].mean()
+                axis.set_title(f"signal / noise {ratio:.0f}", fontsize=10)
+            if line == len(PANELS) - 1:
+                axis.set_xlabel("minutes between frames", fontsize=9)
+            if place == 0:
+                axis.set_ylabel("T cells", fontsize=9)
+        axes[line, -1].annotate(
+            title, (1.06, 0.5), xycoords="axes fraction", rotation=270,
+            va="center", fontsize=10,
+        )  # fmt: skip
+    figure.tight_layout(h_pad=0.6)
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
+    figure.savefig(path, metadata={"Date": None})
     plt.close(figure)
 
 
+def _panel(
+    axis: Any,
+    own: pd.DataFrame,
+    column: str,
+    bounds: tuple[float, float],
+    signed: bool,
+) -> None:
+    values = own.assign(
+        shown=[v[0] if isinstance(v, tuple) else v for v in own[column]]
+    ).pivot(index="n_effectors", columns="minutes", values="shown")
+    plain = values.to_numpy(float)
+    good, bad = bounds
+    off = np.abs(plain) / bad if signed else (good - plain) / (good - bad)
+    # Dark is bad, in one hue: it reads in grey and for the colour-blind.
+    axis.imshow(np.clip(off, 0, 1), cmap="Blues", vmin=0, vmax=1.25, aspect="auto")
+    large = np.nanmax(np.abs(plain)) > 2 if np.isfinite(plain).any() else False
+    for (y, x), value in np.ndenumerate(plain):
+        shade = np.clip(off[y, x], 0, 1)
+        form = "+.0f" if signed and large else "+.2f" if signed else ".2f"
+        axis.text(
+            x, y, "–" if value != value else format(value, form), ha="center",
+            va="center", fontsize=9, color="white" if shade > 0.7 else "black",
+        )  # fmt: skip
+    axis.set_xticks(range(values.shape[1]), [f"{v:g}" for v in values.columns])
+    axis.set_yticks(range(values.shape[0]), [f"{v:g}" for v in values.index])
+    axis.tick_params(length=0, labelsize=9)
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[41, 42])
-    parser.add_argument("--figure", type=Path, help="SVG or PNG to write")
+    """Measure what is missing; print, or write the page and the figure."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=Path, required=True, help="JSON lines, kept")
+    parser.add_argument("--workers", type=int, default=2, help="processes")
+    parser.add_argument("--write", action="store_true", help="into the docs")
     asked = parser.parse_args()
-    rows = measure(asked.seeds)
-    groups = rows.groupby(["axis", "value"], sort=False)
-    table = pd.DataFrame(
-        [{"axis": a, "value": v, **summary(part)} for (a, v), part in groups]
-    )
-    print(table.round(3).to_string(index=False))
-    if asked.figure:
-        draw(table, asked.figure)
+    rows = measure(asked.rows, workers=asked.workers)
+    for block in _blocks_of(rows):
+        print(f"{block.markdown}\n")
+        if asked.write:
+            _blocks.write(block)
+    if asked.write:
+        draw(summarised(rows), REPOSITORY / FIGURE)
 
 
 if __name__ == "__main__":

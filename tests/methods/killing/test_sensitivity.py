@@ -94,7 +94,7 @@ def test_every_point_is_what_a_run_at_these_settings_gives():
         )
         roles = {"effectors": ("tcell",), "target": "cancer"}
         credit, _, _ = attribute_kills(
-            other, CALIBRATION, asked, near, EFFECTORS, **roles
+            other, CALIBRATION, asked, tracks, near, EFFECTORS, **roles
         )
         chance = chance_level(
             other, CALIBRATION, asked, tracks, near, EFFECTORS, **roles

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from cyto_kedro.core.schemas import ATTRIBUTION, DEATH_EVIDENCE, DEATHS, KILLS
@@ -41,6 +42,7 @@ CREDITS = filled(
         "credit_exclusive": [0.0, 0.0, 0.0],
         "background_probability": [0.1, 0.1, 1.0],
         "window_truncated": [False, False, True],
+        "track_confidence": [0.9, 0.2, np.nan],
     },
 )
 
@@ -53,6 +55,7 @@ def test_the_likeliest_killer_is_that_of_the_hit_model():
     assert (kill["effector"], kill["effector_track_id"]) == ("tcell", 2)
     assert (kill["credit_hazard"], kill["credit_nearest"]) == (0.6, 0.0)
     assert kill["card"] == "cancer_00003"
+    assert kill["track_confidence"] == 0.2, "that of the likeliest killer"
     assert kill["words"] == (
         "cancer 3 died at 40 min; likeliest killer tcell 2 (60% by the hit model, 1 "
         "more touched it)."

@@ -282,10 +282,15 @@ def test_kills_are_attributed_to_the_effectors_of_each_role():
     nk = touching([(29, 1, 1, 0.5)], "nk")
     tcell = touching([(39, 1, 2, 0.5), (38, 2, 2, 1.0)], "tcell")
     tracks = track_rows(cell(1, np.zeros(60)) + cell(2, np.zeros(60)))
+    victims = track_rows([row for n in (1, 2, 3) for row in cell(n, np.zeros(60))])
+    victims["link_margin"] = victims["track_id"].map({1: 0.5, 2: 0.9, 3: 0.2})
+    tracks["link_margin"] = np.where(tracks["track_id"] == 2, 0.4, 1.0)
+    tracks.loc[(tracks["track_id"] == 2) & (tracks["frame"] == 39), "link_margin"] = 0
     credit, killers, model = attribute_kills(
         deaths,
         CALIBRATION,
         DEFAULT,
+        victims,
         nk,
         tcell,
         tracks,
@@ -302,6 +307,8 @@ def test_kills_are_attributed_to_the_effectors_of_each_role():
         "tcell",
         "none",
     ]
+    # T cell 2 is ambiguous at frame 39, after it had left; target 1 always is by half.
+    assert credit["track_confidence"].fillna(-1).tolist() == [0.5, 0.9, 0.9, -1]
     kills = killers.set_index(["effector", "effector_track_id"])["kills_nearest"]
     assert kills.to_dict() == {
         ("nk", 1): 1,

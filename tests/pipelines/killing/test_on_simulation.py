@@ -13,6 +13,7 @@ import pytest
 from scipy import ndimage
 
 from cyto_kedro.core.calibration import Calibration
+from cyto_kedro.core.schemas import TRACKS
 from cyto_kedro.pipelines.killing.nodes import attribute_kills, viability
 from cyto_kedro.pipelines.killing.params import KillingParams
 from cyto_kedro.simulation.movie import SimulatedMovie, simulate
@@ -89,6 +90,7 @@ def _credited(seed: int) -> tuple[pd.DataFrame, np.ndarray, int]:
         deaths,
         clock,
         KillingParams(),
+        TRACKS.empty(),
         contacts,
         track_rows(tracks.to_dict("records")),
         effectors=("tcell",),

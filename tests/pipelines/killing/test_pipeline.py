@@ -64,6 +64,7 @@ def test_every_target_has_its_nodes_and_the_experiment_has_one():
         "b.deaths@movie",
         "calibration",
         "params:killing",
+        "b.tracks",
         "nk_b.contacts",
         "tcell_b.contacts",
         "nk.tracks",

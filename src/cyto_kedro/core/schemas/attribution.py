@@ -24,6 +24,9 @@ ATTRIBUTION = TableSpec(
         "effector_track_id": Col("Int64", "", "candidate; null = unattributed", True),
         "n_candidates": count("effectors in contact within the window"),
         "contact_min": number("min", "contact time inside the window", 0),
+        "first_contact_min": number(
+            "min", "time of the first contact in the window", 0
+        ),
         "last_contact_min": number("min", "time of the last contact before death", 0),
         "min_distance_um": number("um", "least distance inside the window", 0),
         "credit_nearest": Col("float64", "", "1 for the nearest/last toucher", ge=0),
@@ -40,6 +43,12 @@ ATTRIBUTION = TableSpec(
             "float64", "", "posterior of a death by no effector", ge=0, le=1
         ),
         "window_truncated": flag("the window reaches before the target was seen"),
+        "track_confidence": number(
+            "",
+            "least link margin of both cells from first contact to death (effector: to "
+            "last contact), in [0, 1]; 0 = one of them may be another cell",
+            0,
+        ),
     },
     unique=("target", "target_track_id", "effector", "effector_track_id"),
 )
@@ -65,6 +74,9 @@ KILLS = TableSpec(
         "credit_exclusive": number("", "1 if it is the only candidate", 0),
         "background_probability": number("", "posterior of a death by nobody", 0),
         "window_truncated": flag("the window reaches before the target was seen"),
+        "track_confidence": number(
+            "", "least link margin of both cells from first contact to death", 0
+        ),
         "words": Col("object", "", "the same in a sentence"),
     },
     unique=("target", "target_track_id"),

@@ -68,6 +68,9 @@ DEATH_EVIDENCE = TableSpec(
         "n_points": count("points around the death that were fitted"),
         "live_ratio": number("", "live signal after / before, rel. to the living"),
         "live_lost": Col("boolean", "", "second vote: live signal was lost", True),
+        "track_confidence": number(
+            "", "least link margin of the track up to its death, in [0, 1]", 0
+        ),
     },
     unique=("role", "track_id"),
 )

@@ -52,7 +52,8 @@ def attribute(
     unattributed, and nobody has credit for it.
 
     Returns:
-        Rows by target track, then effector role and track.
+        Rows by target track, then effector role and track. ``track_confidence`` is NaN:
+        :func:`~cyto_kedro.methods.killing.identity.with_track_confidence` fills it in.
     """
     dead = dead_targets(deaths)
     if dead.empty:
@@ -121,6 +122,7 @@ def _candidates(
         "role": role[start],
         "effector_track_id": effector[start],
         "contact_min": _reduce(np.add, covered, start),
+        "first_contact_min": times[frame[start]] if len(rows) else np.empty(0),
         "last_contact_min": times[frame[end]] if len(rows) else np.empty(0),
         "last_distance_um": distance[end] if len(rows) else np.empty(0),
         "min_distance_um": nearest,
@@ -197,6 +199,7 @@ def _table(
             "effector_track_id": effector,
             "n_candidates": counts[death],
             "contact_min": padded("contact_min", 0.0),
+            "first_contact_min": padded("first_contact_min", np.nan),
             "last_contact_min": padded("last_contact_min", np.nan),
             "min_distance_um": padded("min_distance_um", np.nan),
             "credit_nearest": padded("credit_nearest", 0.0),
@@ -204,6 +207,7 @@ def _table(
             "credit_shared": padded("credit_shared", 0.0),
             "credit_hazard": padded("credit_hazard", 0.0),
             "window_truncated": early[death],
+            "track_confidence": np.nan,
         }
     )
     order = np.argsort(death, kind="stable")

@@ -10,6 +10,7 @@ import pandas as pd
 from cyto_kedro.core.calibration import Calibration
 from cyto_kedro.core.schemas import DEATH_EVIDENCE
 from cyto_kedro.methods.killing.death import Onsets
+from cyto_kedro.methods.killing.identity import least_margins
 from cyto_kedro.methods.killing.rise import fit_rises
 
 
@@ -98,7 +99,7 @@ def death_evidence(
     shape: str,
     confidence: float,
 ) -> pd.DataFrame:
-    """One row per death: fitted onset with interval, and the live vote.
+    """One row per death: onset with interval, live vote, identity of the cell.
 
     Args:
         tracks: Table TRACKS sorted by track and frame.
@@ -139,6 +140,12 @@ def death_evidence(
             "n_points": [fit.n_points for fit in fits],
             "live_ratio": votes.ratio[died],
             "live_lost": lost,
+            "track_confidence": least_margins(
+                tracks,
+                tracks["track_id"].to_numpy()[at],
+                tracks["frame"].to_numpy()[onsets.first[died]],
+                tracks["frame"].to_numpy()[at],
+            ),
         }
     )
     return DEATH_EVIDENCE.conform(table)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cyto_kedro.methods.killing.resampling import cluster_weights
 from cyto_kedro.methods.killing.survival import Subjects
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 
 @dataclass(frozen=True)
@@ -138,7 +142,7 @@ def bootstrap_survival(
     """Kaplan-Meier curves of resampled clusters (wells, or cells one by one).
 
     Resampling only changes how often each cluster counts, so that all curves come
-    from one product of (resamples x clusters) with (clusters x times) counts.
+    from one product of the (sparse) events of the clusters with these counts.
 
     Args:
         subjects: Cells.
@@ -161,17 +165,39 @@ def bootstrap_survival(
     sizes = np.unique(strata, return_counts=True)[1]
     if len(np.unique(sizes)) == 1:  # counts: exact up to 2**24, in half the time
         weights = weights.astype(np.float32)
-    shape = (n_clusters, len(times) + 1)
-    risk, deaths = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-    # At risk from the first time after entry to the last time not after exit.
-    np.add.at(risk, (cluster, np.searchsorted(times, subjects.entry, "right")), 1)
-    np.add.at(risk, (cluster, np.searchsorted(times, subjects.exit, "right")), -1)
-    at = np.searchsorted(times, subjects.exit[subjects.died])
-    np.add.at(deaths, (cluster[subjects.died], at), 1)
-    n = (weights @ np.cumsum(risk, axis=1))[:, :-1].astype(np.float64)
-    d = (weights @ deaths)[:, :-1].astype(np.float64)
+    change, fallen = _events(subjects, cluster, times, n_clusters, weights.dtype)
+    of_cluster = np.ascontiguousarray(weights.T)
+    n = np.cumsum((change @ of_cluster)[:-1], axis=0, dtype=np.float64)
+    d = (fallen @ of_cluster).astype(np.float64)
     hazard = np.divide(d, n, out=np.zeros_like(d), where=n > 0)
-    return times, np.cumprod(1 - hazard, axis=1)
+    return times, np.ascontiguousarray(np.cumprod(1 - hazard, axis=0).T)
+
+
+def _events(
+    subjects: Subjects,
+    cluster: np.ndarray,
+    times: np.ndarray,
+    n_clusters: int,
+    dtype: np.dtype,
+) -> tuple[sparse.csr_array, sparse.csr_array]:
+    """(K + 1, C) change of the number at risk and (K, C) deaths, at each time.
+
+    A cell has three events whatever the number of times: sparse, one resample costs
+    three additions per cell and not one per cell and time.
+    """
+    from scipy import sparse
+
+    # At risk from the first time after entry to the last time not after exit.
+    begins = np.searchsorted(times, subjects.entry, "right")
+    ends = np.searchsorted(times, subjects.exit, "right")
+    steps = np.repeat(np.array([1, -1], dtype), len(cluster))
+    at = np.r_[begins, ends], np.r_[cluster, cluster]
+    change = sparse.coo_array((steps, at), shape=(len(times) + 1, n_clusters))
+    dead = cluster[subjects.died]
+    at = np.searchsorted(times, subjects.exit[subjects.died]), dead
+    ones = np.ones(len(dead), dtype)
+    fallen = sparse.coo_array((ones, at), shape=(len(times), n_clusters))
+    return change.tocsr(), fallen.tocsr()
 
 
 def curves_at(times: np.ndarray, curves: np.ndarray, at: np.ndarray) -> np.ndarray:

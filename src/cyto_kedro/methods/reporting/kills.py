@@ -99,6 +99,7 @@ def _leading(attribution: pd.DataFrame | None) -> pd.DataFrame:
         *_CREDITS,
         "background_probability",
         "window_truncated",
+        "track_confidence",
     ]
     if attribution is None:
         return KILLS.empty()[columns]

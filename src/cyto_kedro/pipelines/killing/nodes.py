@@ -25,6 +25,7 @@ from cyto_kedro.methods.killing.evidence import (
     without_vetoed,
 )
 from cyto_kedro.methods.killing.hits import fit_hits
+from cyto_kedro.methods.killing.identity import with_track_confidence
 from cyto_kedro.methods.killing.killers import killer_table
 from cyto_kedro.methods.killing.positions import position_chance
 from cyto_kedro.methods.killing.signal import above_background, death_signal, smooth
@@ -143,6 +144,7 @@ def attribute_kills(
     deaths: pd.DataFrame,
     calibration: Calibration,
     options: KillingParams,
+    target_tracks: pd.DataFrame,
     *tables: pd.DataFrame,
     effectors: tuple[str, ...],
     target: str,
@@ -153,6 +155,7 @@ def attribute_kills(
         deaths: Table DEATHS of the targets.
         calibration: Time base.
         options: Window and credit.
+        target_tracks: Table TRACKS of the targets.
         tables: CONTACTS of each effector role with the targets, then TRACKS of each.
         effectors: Effector roles in the order of ``tables``.
         target: Target role.
@@ -167,6 +170,7 @@ def attribute_kills(
     asked = (calibration, target, chosen.window_min)
     model = fit_hits(deaths, touches, *asked, prior_of(chosen))
     credits = attribute(deaths, touches, *asked, dose_of(chosen), model)
+    credits = with_track_confidence(credits, calibration, target_tracks, tracks)
     killers = killer_table(credits, touches, tracks, calibration, chosen.serial_kills)
     return credits, killers, model.table
 

@@ -100,7 +100,7 @@ def _attribution(
     return [
         Node(
             _bound(attribute_kills, **roles),
-            [*base, *contacts, *tracks],
+            [*base, "tracks", *contacts, *tracks],
             ["attribution", "killers", "hit_model"],
             name="attribute",
         ),
