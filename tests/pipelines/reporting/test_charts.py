@@ -477,3 +477,27 @@ def test_so_few_movies_that_no_p_value_can_be_small_are_called_so():
     many = groups_of_two(n_movies=[6, 6], p_cells=0.2, p_movies=0.01)
     assert "ways" not in p_values_in_words(many)[0]
     assert p_values_in_words(groups_of_two()) == []
+
+
+def test_no_curve_of_a_later_group_is_cut_off():
+    """The panels share a scale, which is that of the largest."""
+    table = groups_table(
+        COMPETING_RISKS,
+        outcome="died",
+        time_min=20.0,
+        n_events=1,
+        incidence=[0.05, 0.9],
+    )
+    for axes in population_charts.fates(table, LOOKS).axes:
+        low, high = axes.get_ylim()
+        assert low == 0 and high >= 90
+
+
+def test_controls_are_grey_and_take_no_colour_from_the_others():
+    plain, looks = (
+        group_looks("ab"),
+        group_looks(["no T cells", "a", "b"], {"no T cells"}),
+    )
+    assert list(looks) == ["no T cells", "a", "b"]
+    assert looks["a"] == plain["a"] and looks["b"] == plain["b"]
+    assert looks["no T cells"] not in plain.values()

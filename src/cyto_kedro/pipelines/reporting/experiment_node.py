@@ -49,9 +49,9 @@ def draw_experiment(
         says which figures there are not, and why.
     """
     group_of = _group_of(list(tables_of), conditions, comparison["group_by"])
-    looks = group_looks(group_of.values())
-    figures, tables = _superplots(group_of, looks, tables_of, roles)
     compared = each_of(data, "table")
+    looks = group_looks(group_of.values(), _controls(compared.get("superplot")))
+    figures, tables = _superplots(group_of, looks, tables_of, roles)
     for name, draw in population_charts.CHARTS.items():
         for of, part in population_charts.split(compared.get(name, _NONE)).items():
             figures[f"groups_{name}_{of}"] = draw(part, looks)
@@ -70,6 +70,16 @@ def draw_experiment(
     figures, why = only_filled(figures)
     tables["left_out"] = pd.DataFrame(why.items(), columns=["figure", "reason"])
     return figures, as_csv(tables)
+
+
+def _controls(superplot: pd.DataFrame | None) -> set[str]:
+    """Groups that consist of movies without effectors."""
+    if superplot is None:
+        return set()
+    movies = superplot[superplot["level"] == "movie"]
+    names = movies["group"].fillna(movies["name"])
+    flags = movies["control"].astype("boolean").fillna(False).groupby(names).all()
+    return set(flags.index[flags])
 
 
 def _ratios(

@@ -156,8 +156,7 @@ def _experiment_pictures(stem: str, data: RunData) -> list[Picture]:
         alt = _FIGURES[stem].format(role=shown) + "."
         if stem == "survival":
             alt += _deaths_by_group(data, role)
-        wide = stem != "superplot" or "tracks" in role
-        pictures.append(Picture(name, alt, formats["svg"], "svg", wide, tables))
+        pictures.append(Picture(name, alt, formats["svg"], "svg", True, tables))
     return pictures
 
 

@@ -85,7 +85,7 @@ _ODD = {
     "jump": "jumped",
     "swap": "may be swapped",
 }
-# Beside these stand three others.
+# Beside these stand up to four others.
 _TALL = ("contact_raster",)
 
 

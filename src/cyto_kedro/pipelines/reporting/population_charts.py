@@ -58,7 +58,7 @@ def fates(table: pd.DataFrame, looks: Looks) -> Figure:
     groups = list(dict.fromkeys(shown["group"]))
     seen = shown.groupby("outcome")["n_events"].sum()
     outcomes = [o for o in dict.fromkeys(shown["outcome"]) if seen[o] > 0]
-    across = min(_ACROSS, max(len(groups), 2))
+    across = 3 if len(groups) in (5, 6) else min(_ACROSS, max(len(groups), 2))
     rows = -(-max(len(groups), 1) // across)
     with blank_figure(9.4, 2.7 * rows + 0.2) as drawn:
         if not outcomes:
@@ -80,10 +80,11 @@ def fates(table: pd.DataFrame, looks: Looks) -> Figure:
                 )
             axes.set_title(group)
             axes.set_xlabel("time (min)")
-            axes.set_ylim(bottom=0)
             axes.xaxis.set_tick_params(labelbottom=True)
         for axes in panels[:, 0]:
             axes.set_ylabel("targets (%)")
+        # Last: a limit ends the scaling of all panels, which share it.
+        panels[0, 0].set_ylim(bottom=0)
         panels[0, 0].legend(fontsize=7.5)
     return drawn
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,12 +17,14 @@ EFFECTORS = ("#0072B2", "#56B4E9", "#332288")
 TARGETS = ("#D55E00", "#E69F00", "#882255")
 OTHERS = ("#009E73", "#999999")
 GROUPS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+CONTROLS = ("#66727d",)
 DEATH = "#CC79A7"
 # Least contrast range (noise deviations): an image of noise alone stays dark.
 _NOISE_SPANS = 15
 INK = "#1b2733"
 MUTED = "#5c6b7a"
 GRID = "#e4e9ee"
+_DASHES = ("-", "--", ":", "-.")
 _EMPTY = "nothing there: "
 
 # The keys are matplotlib's own list of literals.
@@ -54,13 +56,23 @@ class Look(NamedTuple):
     dash: str = "-"
 
 
-def group_looks(groups: Iterable[str]) -> dict[str, Look]:
-    """A look per group in their order: colours first, then the same ones dashed."""
-    dashes = ("-", "--", ":", "-.")
-    return {
-        name: Look(GROUPS[i % len(GROUPS)], dashes[i // len(GROUPS) % len(dashes)])
-        for i, name in enumerate(dict.fromkeys(groups))
-    }
+def group_looks(
+    groups: Iterable[str], controls: Collection[str] = ()
+) -> dict[str, Look]:
+    """A look per group in their order: colours first, then the same ones dashed.
+
+    Args:
+        groups: Their names.
+        controls: Groups without effectors, which are grey.
+    """
+    names = list(dict.fromkeys(groups))
+    looks = {}
+    for kind, colours in ((True, CONTROLS), (False, GROUPS)):
+        own = [name for name in names if (name in controls) is kind]
+        for i, name in enumerate(own):
+            dash = _DASHES[i // len(colours) % len(_DASHES)]
+            looks[name] = Look(colours[i % len(colours)], dash)
+    return {name: looks[name] for name in names}
 
 
 def role_colours(roles: dict[str, str]) -> dict[str, str]:

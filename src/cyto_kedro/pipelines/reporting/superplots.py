@@ -50,8 +50,7 @@ def superplot(
         looks: Of the groups.
     """
     crowded = table.get("group", pd.Series(dtype=object)).nunique() > 2
-    width = 9.4 if len(measures) > 1 else 4.6
-    with blank_figure(width, 3.7 if crowded else 3.2) as drawn:
+    with blank_figure(9.4, 3.7 if crowded else 3.2) as drawn:
         if table.empty:
             say_nothing_there(drawn.add_subplot(), "no cell was measured")
             return drawn
