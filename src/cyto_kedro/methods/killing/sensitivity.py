@@ -235,13 +235,19 @@ def stability(table: pd.DataFrame) -> str:
         return "No target died at the chosen settings, so no killer depends on them."
     agree = int((table["beyond_chance"] == chosen["beyond_chance"]).sum())
     verdict = "beyond chance" if chosen["beyond_chance"] else "not beyond chance"
-    low, high = table["unattributed_share"].min(), table["unattributed_share"].max()
+    unknown = _span(table["unattributed_share"].map("{:.0%}".format))
     same = table["same_killer_share"].min()
-    serial = table["n_serial_killers"]
+    serial = _span(table["n_serial_killers"].map(str))
     return (
-        f"Contact before death is {verdict} (p <= 0.05) at {agree} of {len(table)} "
-        f"settings, as at the chosen one; {low:.0%} to {high:.0%} of the deaths stay "
-        f"unattributed, {serial.min()} to {serial.max()} effectors are serial killers, "
+        f"Contact before death is {verdict} (p ≤ 0.05) at {agree} of {len(table)} "
+        f"settings, as at the chosen one; {unknown} of the deaths stay "
+        f"unattributed, {serial} of the effectors are serial killers, "
         f"and at the setting that differs most {same:.0%} of the deaths keep their "
         "verdict."
     )
+
+
+def _span(values: pd.Series) -> str:
+    """Least to largest of some numbers as texts; one where all read alike."""
+    order = sorted(set(values), key=lambda text: float(text.rstrip("%")))
+    return order[0] if len(order) == 1 else f"{order[0]} to {order[-1]}"

@@ -2,56 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
-Reference = tuple[str, str]
+from cyto_kedro.pipelines.reporting.sources import SOURCES, Reference
+from cyto_kedro.pipelines.reporting.wording import plural
 
-_LAP = (
-    "Jaqaman et al., Robust single-particle tracking in live-cell time-lapse "
-    "sequences, Nat Methods 5, 695 (2008)",
-    "10.1038/nmeth.1237",
-)
-_KAPLAN = (
-    "Kaplan & Meier, Nonparametric estimation from incomplete observations, J Am Stat "
-    "Assoc 53, 457 (1958)",
-    "10.1080/01621459.1958.10501452",
-)
-_LOG_RANK = (
-    "Mantel, Evaluation of survival data and two new rank order statistics, Cancer "
-    "Chemother Rep 50, 163 (1966)",
-    "",
-)
-_COMPETING = (
-    "Aalen & Johansen, An empirical transition matrix for non-homogeneous Markov "
-    "chains, Scand J Stat 5, 141 (1978)",
-    "",
-)
-_EM = (
-    "Dempster, Laird & Rubin, Maximum likelihood from incomplete data via the EM "
-    "algorithm, J R Stat Soc B 39, 1 (1977)",
-    "10.1111/j.2517-6161.1977.tb01600.x",
-)
-_MSD = (
-    "Beltman, Maree & de Boer, Analysing immune cell migration, Nat Rev Immunol 9, 789 "
-    "(2009)",
-    "10.1038/nri2638",
-)
-_SUPERPLOT = (
-    "Lord et al., SuperPlots: communicating reproducibility and variability in cell "
-    "biology, J Cell Biol 219, e202001064 (2020)",
-    "10.1083/jcb.202001064",
-)
-_BY_METHOD: dict[str, Reference] = {
-    "cellpose": (
-        "Pachitariu, Rariden & Stringer, Cellpose-SAM: superhuman generalization for "
-        "cellular segmentation, bioRxiv (2025)",
-        "10.1101/2025.04.28.651001",
-    ),
-    "stardist": (
-        "Schmidt et al., Cell detection with star-convex polygons, MICCAI (2018)",
-        "10.1007/978-3-030-00934-2_30",
-    ),
+_CITED = re.compile(r"\[@(\w+)\]")
+_THRESHOLDS = {
+    "baseline": "{k:g} spreads above the median of the living cells in the first "
+    "{first_frames} frames",
+    "given": "given as {value:g}",
+    "otsu": "Otsu's",
 }
 
 
@@ -61,64 +24,110 @@ def methods_text(run: dict[str, Any]) -> list[str]:
     Args:
         run: Content of ``run_metadata.json``.
     """
+    texts = _paragraphs(run)
+    number = {key: str(i + 1) for i, key in enumerate(_cited(texts))}
+    return [_CITED.sub(lambda m: f"[{number[m[1]]}]", text) for text in texts]
+
+
+def references(run: dict[str, Any]) -> list[Reference]:
+    """(text, DOI) in the order of their numbers; the DOI may be empty."""
+    return [SOURCES[key] for key in _cited(_paragraphs(run))]
+
+
+def _cited(texts: list[str]) -> list[str]:
+    """The sources in the order in which they are cited first."""
+    return list(dict.fromkeys(key for text in texts for key in _CITED.findall(text)))
+
+
+def _paragraphs(run: dict[str, Any]) -> list[str]:
     version = run["packages"].get("cyto-kedro", "")
     used = run["parameters"]
     texts = [
         f"Movies were analysed with cyto_kedro {version} (Kedro "
         f"{run['packages'].get('kedro', '')}, Python "
-        f"{run['packages'].get('python', '')}). Stage drift was corrected. "
+        f"{run['packages'].get('python', '')}). "
+        + _registered(used.get("preprocessing", {}))
         + _segmented(used.get("segmentation", {}))
-        + " Cells were measured in each frame and linked over time ("
-        + ", ".join(sorted(set(_names(used.get("tracking", {})))))
-        + "; linear assignment with gap closing and splitting [1]). "
-        + _contacts(used.get("contacts", {}))
+        + _tracked(used.get("tracking", {}))
+        + "Speed, straightness, arrest and turning angles are those of [@motion]; "
+        "steps over a gap have no speed. " + _contacts(used.get("contacts", {}))
     ]
     if "killing" in used:
-        texts += [_deaths(used["killing"]), _kills(used["killing"])]
-        texts.append(_statistics(used["killing"]))
+        killing = used["killing"]
+        texts += [_deaths(killing), _kills(killing), _statistics(killing)]
+        texts.append(_compared(killing))
     return texts
 
 
-def references(run: dict[str, Any]) -> list[Reference]:
-    """(text, DOI) in the order of their numbers; the DOI may be empty."""
-    used = run["parameters"]
-    found = [_LAP]
-    if "killing" in used:
-        found += [_EM, _KAPLAN, _LOG_RANK, _COMPETING]
-    found += [_MSD, _SUPERPLOT]
-    names = set(_names(used.get("segmentation", {})))
-    return found + [_BY_METHOD[name] for name in sorted(names & set(_BY_METHOD))]
+def _registered(section: dict[str, Any]) -> str:
+    method = section.get("registration", {}).get("method", {})
+    name = str(method.get("name", "none"))
+    if name == "none":
+        return ""
+    return f"Stage drift was corrected ({name.replace('_', ' ')}). "
 
 
 def _segmented(section: dict[str, Any]) -> str:
     parts = []
+    for role, name in _methods(section):
+        size = section[role]["method"].get("diameter_um")
+        about = f", diameter {size:g} µm" if isinstance(size, int | float) else ""
+        source = f" [@{name}]" if name in SOURCES else ""
+        parts.append(f"{role} by {name}{source}{about}")
+    return f"Cells were segmented in each frame ({'; '.join(parts)}). "
+
+
+def _tracked(section: dict[str, Any]) -> str:
+    """How cells were linked, roles of one method together."""
+    by_method: dict[str, list[str]] = {}
+    for role, name in _methods(section):
+        by_method.setdefault(name, []).append(role)
+    lap = "linear assignment with gap closing [@lap]"
+    parts = [
+        f"{' and '.join(roles)} by {lap if name == 'lap' else name}"
+        for name, roles in by_method.items()
+    ]
+    return f"They were linked over time ({'; '.join(parts)}). " if parts else ""
+
+
+def _methods(section: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Role and name of the method of each role."""
     for role, options in section.items():
         method = options.get("method") if isinstance(options, dict) else None
         if isinstance(method, dict) and "name" in method:
-            size = method.get("diameter_um")
-            about = f", diameter {size:g} um" if isinstance(size, int | float) else ""
-            parts.append(f"{role} by {method['name']}{about}")
-    return f"Cells were segmented in each frame ({'; '.join(parts)})."
+            yield role, str(method["name"])
 
 
 def _contacts(section: dict[str, Any]) -> str:
-    text = (
-        "Contact is judged by the least distance between the pixels of two masks, with "
-        "hysteresis and merged gaps"
-    )
-    told = _plain(section)
-    return f"{text} ({told})." if told else f"{text}."
+    rule = section.get("rule", {})
+    if not rule:
+        return ""
+    if rule.get("name") == "overlap":
+        text = "An effector and a target are in contact while their masks share pixels"
+    else:
+        gap, leave = rule.get("contact_distance_um"), rule.get("leave_distance_um")
+        begins = "at most a pixel diagonal" if gap is None else f"at most {gap:g} µm"
+        ends = "twice that" if leave is None else f"{leave:g} µm"
+        text = (
+            f"A contact begins when the gap between two masks is {begins} and ends "
+            f"when it exceeds {ends}"
+        )
+    bridged = plural(section.get("max_gap_frames", 0), "frame")
+    least = plural(section.get("min_frames", 1), "frame")
+    return f"{text}; interruptions of at most {bridged} are bridged, {least} suffice."
 
 
 def _deaths(killing: dict[str, Any]) -> str:
     death = killing["death"]
     threshold = death["threshold"]
+    pattern = _THRESHOLDS.get(str(threshold.get("name")))
+    level = pattern.format(**threshold) if pattern else _plain(threshold)
     return (
         "A target died when its background-subtracted death signal "
-        f"({death['statistic']} over the mask) reached the threshold (rule: "
-        f"{_plain(threshold)}) for {death['persistence_frames']} frames in a row; "
-        "losing a track is never death. The onset was fitted by a "
-        f"{death['rise']['name'].replace('_', ' ')} with its "
+        f"({death['statistic']} over the mask) reached the threshold ({level}) for "
+        f"{death['persistence_frames']} frames in a row; losing a track is never "
+        "death. Targets that were dead when first seen were never at risk. The onset "
+        f"was fitted by a {death['rise']['name'].replace('_', ' ')} with its "
         f"{death['rise']['confidence']:.0%} interval, and the live channel gave a "
         "second vote."
     )
@@ -131,8 +140,8 @@ def _kills(killing: dict[str, Any]) -> str:
         f"{chosen['window_min']:g} min before it, by four rules side by side: nearest, "
         "exclusive, shared by contact dose, and the posterior of a hit model in which "
         "contact gives lethal hits that kill after a gamma-distributed delay, fitted "
-        "by expectation maximisation [2]; a constant background takes deaths without a "
-        "culprit. The level of chance comes from "
+        "by expectation maximisation [@em]; a constant background takes deaths without "
+        "a culprit. The level of chance comes from "
         f"{chosen['chance']['n_shifts']} random shifts of the contacts in time and "
         f"{chosen['chance']['n_moves']} random moves of the effectors (seed "
         f"{chosen['chance']['seed']}). A serial killer has at least "
@@ -143,14 +152,36 @@ def _kills(killing: dict[str, Any]) -> str:
 def _statistics(killing: dict[str, Any]) -> str:
     chosen = killing["survival"]
     strata = chosen.get("stratify_by")
+    band = str(chosen.get("band", "equal_precision"))
     return (
-        "Survival is the Kaplan-Meier estimate [3] with delayed entry, Greenwood "
-        f"variance and log-log {chosen['confidence']:.0%} bands; groups "
-        f"({chosen['group_by']}) were compared by the log-rank test [4]"
+        "Survival is the Kaplan-Meier estimate [@kaplan] with delayed entry, Greenwood "
+        f"variance, log-log {chosen['confidence']:.0%} intervals and a simultaneous "
+        f"band ({band.replace('_', ' ')} [@{band}]); where a group has two wells or "
+        f"more, a third band comes from them. Groups ({chosen['group_by']}) were "
+        "compared by the log-rank test [@log_rank]"
         + (f" stratified by {strata}" if strata else "")
-        + f" and by {chosen['n_permutations']} permutations of whole movies. Leaving "
-        "the field competes with death (Aalen-Johansen [5]). The unit of inference is "
-        "the movie, well or donor, not the cell."
+        + f" and by {chosen['n_permutations']} permutations of whole movies. "
+        f"{_competing(chosen.get('competing', []))}Specific lysis is 100 (1 - S / S0), "
+        "S and S0 being survival with and without effectors."
+    )
+
+
+def _competing(reasons: list[str]) -> str:
+    if not reasons:
+        return ""
+    names = " and ".join(reason.replace("_", " ") for reason in reasons)
+    return f"Death competes with '{names}' (Aalen-Johansen [@competing]). "
+
+
+def _compared(killing: dict[str, Any]) -> str:
+    chosen = killing["survival"]
+    over = {"all": "over all comparisons"}.get(str(chosen.get("correct_over")), "")
+    return (
+        "The unit of inference is the well or donor, not the cell. Differences between "
+        f"groups carry {chosen['confidence']:.0%} intervals from resampled units, "
+        "Cliff's delta [@delta] and p-values from permuted units, corrected by Holm's "
+        f"method [@holm] {over or 'outcome by outcome'}. Superplots follow "
+        "[@superplot]."
     )
 
 
@@ -165,14 +196,3 @@ def _plain(section: dict[str, Any]) -> str:
             shown = f"{value:g}" if isinstance(value, float) else str(value)
             items.append(shown if key == "name" else f"{key} {shown}")
     return ", ".join(items)
-
-
-def _names(section: Any) -> Iterator[str]:
-    """Names of the methods in a section of the parameters."""
-    if not isinstance(section, dict):
-        return
-    method = section.get("method")
-    if isinstance(method, dict) and "name" in method:
-        yield str(method["name"])
-    for value in section.values():
-        yield from _names(value)
