@@ -26,8 +26,8 @@ from cyto_kedro.core.schemas import (
     VIABILITY,
 )
 from cyto_kedro.pipeline_registry import CATEGORIES
-from cyto_kedro.pipelines.killing.nodes import compare_movies
 from cyto_kedro.pipelines.killing.params import KillingParams
+from cyto_kedro.pipelines.killing.populations import compare_movies
 from tables import filled, tracks_table
 
 FRAMES, SIZE = 20, 40

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import false_discovery_control
 
 from cyto_kedro.core.schemas import COMPARISONS, ET_DEPENDENCE, SUPERPLOT
 from cyto_kedro.methods.killing.cohorts import Design
@@ -200,6 +203,57 @@ def test_the_slope_per_doubling_of_effectors_is_found():
         assert (row["n_units"], row["n_donors"], row["n_ratios"]) == (16, 2, 4)
     flat = et_dependence(_killing(plan, 0.0), DESIGN).set_index(["outcome", "source"])
     assert flat.loc["kills_per_effector_hour", "sheet"]["p_value"] > 0.05
+
+
+def test_the_slope_is_least_squares_with_an_intercept_per_donor_and_condition():
+    superplot = _killing(sheet({"car": 4, "mock": 3}, donors=2), 0.2)
+    table = et_dependence(superplot, DESIGN).set_index(["outcome", "source"])
+    wells = superplot[superplot["level"] == "well"]
+    for outcome in ("kills_per_effector_hour", "gini"):
+        part = wells[(wells["outcome"] == outcome) & wells["et_sheet"].notna()]
+        dummies = pd.get_dummies(part["donor"] + part["group"], dtype=float)
+        design = np.column_stack([np.log2(part["et_sheet"]), dummies])
+        expected = np.linalg.lstsq(design, part["value"].to_numpy(), rcond=None)[0][0]
+        found = table.loc[(outcome, "sheet"), "slope_per_doubling"]
+        assert found == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_slope_worked_out_by_hand():
+    """Wells of one donor at E:T 1, 2, 4 with 1, 2, 6: slope 2.5 per doubling."""
+    rows = {
+        "level": "well",
+        "name": ["w1", "w2", "w3"],
+        "group": "car",
+        "donor": "d1",
+        "well": ["w1", "w2", "w3"],
+        "control": False,
+        "et_sheet": [1.0, 2.0, 4.0],
+        "role": "cancer",
+        "effector": "tcell",
+        "outcome": "kills_per_effector_hour",
+        "unit": "1/h",
+        "value": [1.0, 2.0, 6.0],
+        "n_cells": 10,
+    }
+    row = et_dependence(SUPERPLOT.conform(pd.DataFrame(rows)), DESIGN).iloc[0]
+    assert row["slope_per_doubling"] == pytest.approx(2.5)
+    # Of six orders this one and its mirror are the most extreme.
+    assert row["p_value"] == pytest.approx(1 / 3, abs=0.07)
+    assert (row["n_units"], row["n_ratios"], row["n_tests"]) == (3, 3, 1)
+
+
+@pytest.mark.parametrize("over", ["all", "outcome"])
+def test_slopes_of_many_outcomes_are_corrected_for(over):
+    design = replace(DESIGN, correct_over=over)
+    table = et_dependence(_killing(sheet({"car": 4}, donors=2), 0.2), design)
+    keys = ["outcome"] if over == "outcome" else ["role"]
+    for _, part in table.groupby(keys):
+        tested = part["p_value"].dropna()
+        assert (part["n_tests"] == len(tested)).all()
+        theirs = false_discovery_control(tested)
+        np.testing.assert_allclose(part.loc[tested.index, "p_bh"], theirs)
+        least = min(1.0, tested.min() * len(tested))
+        assert part["p_holm"].min() == pytest.approx(least)
 
 
 def test_a_condition_with_more_effectors_is_no_effect_of_their_number():

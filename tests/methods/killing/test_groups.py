@@ -65,6 +65,41 @@ def test_log_rank_with_delayed_entry_and_strata_equals_the_textbook_sum(seed):
     assert ours.statistic == pytest.approx(_mantel(cells, group, strata), rel=1e-9)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_stratified_log_rank_equals_statsmodels(seed):
+    duration = pytest.importorskip("statsmodels.duration.api")
+    random = np.random.default_rng(seed)
+    group, strata = random.integers(0, 3, 200), random.integers(0, 4, 200)
+    cells = _cells(seed, 200, 0.02 + 0.01 * strata)
+    statistic, p_value = duration.survdiff(
+        cells.exit, cells.died.astype(int), group, strata=strata
+    )
+    ours = log_rank(cells, group, strata)
+    assert ours.statistic == pytest.approx(statistic, rel=1e-9)
+    assert ours.p_value == pytest.approx(p_value, rel=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_with_late_entry_it_is_the_score_test_of_a_stratified_cox_model(seed):
+    """Equal where no two deaths coincide; statsmodels' model, at no effect."""
+    duration = pytest.importorskip("statsmodels.duration.hazard_regression")
+    random = np.random.default_rng(seed)
+    group, strata = random.integers(0, 2, 150), random.integers(0, 3, 150)
+    cells = _cells(seed, 150, 0.02 + 0.02 * group, late=True)
+    cells = Subjects(cells.entry, cells.exit + random.random(150), cells.died)
+    model = duration.PHReg(
+        cells.exit,
+        group[:, None].astype(float),
+        status=cells.died.astype(int),
+        entry=cells.entry,
+        strata=strata,
+    )
+    none = np.zeros(1)
+    score, information = model.score(none)[0], -model.hessian(none)[0, 0]
+    ours = log_rank(cells, group, strata)
+    assert ours.statistic == pytest.approx(score**2 / information, rel=1e-6)
+
+
 def test_nothing_to_compare_is_undefined():
     cells = _cells(0, 20)
     assert np.isnan(log_rank(cells, np.zeros(20, int)).p_value)

@@ -57,6 +57,7 @@ def test_wells_pool_their_kills_and_hours_and_not_their_rates():
     table = _rates({"car_0_0_0": busy, "car_0_1_0": idle}, plan)
     row = table.loc["car", "nearest"]
     assert row["n_wells"] == 2 and row["interval"] == "wells"
+    assert row["n_donors"] == 1
     assert row["kills_per_effector_hour"] == pytest.approx(20 / 15)
 
 

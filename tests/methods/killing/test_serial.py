@@ -20,7 +20,7 @@ DESIGN = Design("condition", "control", None, 0.95, None, 400, 99, 1)
 def _tables(tables, plan):
     units = sheet_units(plan, DESIGN)
     groups = movie_groups(units, list(tables), DESIGN)
-    found = serial_tables(tables, groups, "tcell", "cancer", 2, DESIGN)
+    found = serial_tables(tables, groups, units, "tcell", "cancer", 2, DESIGN)
     SERIAL_KILLING.validate(found.summary)
     KILL_DISTRIBUTION.validate(found.distribution)
     FIRST_KILL.validate(found.first_kill)
@@ -76,6 +76,27 @@ def test_equal_effectors_look_equal_and_serial_killers_stand_out():
     assert row["gini"] > row["gini_expected"] + 0.2
     # Few kill at all: there are fewer serial killers than if all were equal.
     assert row["serial_fraction"] < row["serial_expected"]
+
+
+def test_both_tests_of_all_movies_are_corrected_together_and_every_n_is_told():
+    random = np.random.default_rng(5)
+    plan = sheet({"car": 2, "mock": 2}, donors=2)
+    tables = {m: killers(random.poisson(1.0, 20)) for m in plan["movie"]}
+    summary = _tables(tables, plan).summary
+    for _, part in summary.groupby("level"):
+        p = part[["serial_p", "gini_p"]].to_numpy().ravel()
+        # Holm: the k-th smallest of m times m - k, never below the one before.
+        order = np.argsort(p)
+        expected = np.empty(len(p))
+        most = 0.0
+        for rank, index in enumerate(order):
+            most = max(most, min(1.0, p[index] * (len(p) - rank)))
+            expected[index] = most
+        ours = part[["serial_p_holm", "gini_p_holm"]].to_numpy().ravel()
+        np.testing.assert_allclose(ours, expected)
+        assert (part["n_tests"] == 2 * len(part)).all()
+    row = summary.set_index("group").loc["car"]
+    assert (row["n_movies"], row["n_wells"], row["n_donors"]) == (4, 4, 2)
 
 
 def test_a_movie_with_more_kills_makes_no_effector_unequal():

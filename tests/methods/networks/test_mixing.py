@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import false_discovery_control
 
 from cyto_kedro.core.schemas import NETWORK_METRICS, NETWORK_MIXING
 from cyto_kedro.methods.cells import MovieCells
@@ -108,6 +109,17 @@ def test_many_frames_of_the_same_cells_are_one_experiment():
     assert whole.z == pytest.approx(once.z, rel=1e-9)
     assert whole.p_value == once.p_value
     assert pair(often, *ROLES, frame=7).n_edges == once.n_edges
+
+
+def test_p_values_are_corrected_over_frames_and_over_the_movie_apart():
+    tables = random_scene(seed=2, n_frames=6)
+    table = mixing(tables, n_frames=6)
+    for whole, part in table.groupby(table["frame"].isna()):
+        p = part["p_value"].dropna()
+        assert len(p) == (3 if whole else 18)
+        np.testing.assert_allclose(part["p_bh"], false_discovery_control(p))
+        assert part["p_holm"].min() == pytest.approx(min(1.0, p.min() * len(p)))
+        assert (part["p_holm"] >= part["p_bh"] - 1e-12).all()
 
 
 def test_without_edges_or_a_second_role_there_is_nothing_to_say():

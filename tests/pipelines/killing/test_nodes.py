@@ -25,14 +25,10 @@ from cyto_kedro.core.schemas import (
     TRACKS,
     VIABILITY,
 )
-from cyto_kedro.pipelines.killing.nodes import (
-    attribute_kills,
-    chance_level,
-    check_thresholds,
-    compare_movies,
-    viability,
-)
+from cyto_kedro.pipelines.killing.checks import check_thresholds
+from cyto_kedro.pipelines.killing.nodes import attribute_kills, chance_level, viability
 from cyto_kedro.pipelines.killing.params import KillingParams
+from cyto_kedro.pipelines.killing.populations import compare_movies
 from methods.killing.cases import CALIBRATION, cell, died, touching, track_rows
 
 DEFAULT = KillingParams()

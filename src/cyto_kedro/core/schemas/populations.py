@@ -78,6 +78,7 @@ RATES = TableSpec(
         "rule": Col("object", "", "how kills are credited: nearest, shared or hazard"),
         "n_movies": count("movies"),
         "n_wells": count("wells"),
+        "n_donors": count("donors that the sheet names"),
         "n_effectors": count("effector tracks"),
         "kills": number("", "kills credited", 0),
         "effector_hours": number("h", "time in view, summed over effectors", 0),
@@ -99,6 +100,9 @@ SERIAL_KILLING = TableSpec(
     GROUP
     | PAIR
     | {
+        "n_movies": count("movies"),
+        "n_wells": count("wells"),
+        "n_donors": count("donors that the sheet names"),
         "n_effectors": count("effector tracks"),
         "n_kills": count("kills by the nearest rule"),
         "n_killers": count("effectors with a kill"),
@@ -107,10 +111,13 @@ SERIAL_KILLING = TableSpec(
         "serial_fraction": number("", "serial killers / effectors", 0),
         "serial_expected": number("", "the same, were all effectors equal", 0),
         "serial_p": number("", "chance of as many or more, were all equal", 0),
+        "serial_p_holm": number("", "corrected (Holm) with gini_p, over the level", 0),
         "max_kills": count("most kills of one effector"),
         "gini": number("", "inequality of kills: 0 all alike, 1 one kills all", 0),
         "gini_expected": number("", "the same, were all effectors equal", 0),
         "gini_p": number("", "chance of as much or more, were all equal", 0),
+        "gini_p_holm": number("", "corrected (Holm) with serial_p, over the level", 0),
+        "n_tests": count("tests that were corrected for"),
         "median_first_kill_min": number("min", "time until half have killed", 0),
     },
     unique=("group", "effector", "target"),
@@ -230,6 +237,9 @@ ET_DEPENDENCE = TableSpec(
         "p_value": Col(
             "float64", "", "permuting E:T within donor and condition", True, ge=0, le=1
         ),
+        "p_holm": Col("float64", "", "corrected (Holm)", True, ge=0, le=1),
+        "p_bh": Col("float64", "", "corrected (Benjamini-Hochberg)", True, ge=0, le=1),
+        "n_tests": count("tests that were corrected for"),
     },
     unique=("role", "effector", "outcome", "source"),
 )

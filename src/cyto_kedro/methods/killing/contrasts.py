@@ -18,11 +18,7 @@ from cyto_kedro.methods.killing.inference import (
     resampled_effects,
 )
 from cyto_kedro.methods.killing.outcomes import MEASURED_ET
-from cyto_kedro.methods.killing.permutation import (
-    benjamini_hochberg,
-    holm,
-    permutation_test,
-)
+from cyto_kedro.methods.killing.permutation import permutation_test, with_corrected
 
 _NONE = Effect(float("nan"), float("nan"), float("nan"))
 
@@ -77,7 +73,7 @@ def comparison_table(superplot: pd.DataFrame, design: Design) -> pd.DataFrame:
     table["effector"] = (
         table["effector"].astype(object).where(table["effector"].notna(), None)
     )
-    return COMPARISONS.conform(_corrected(table, design))
+    return COMPARISONS.conform(with_corrected(table, families(table, design)))
 
 
 def _contrasts(names: list[str], reference: str | None) -> Iterator[tuple[str, str]]:
@@ -180,18 +176,10 @@ def _note(units: _Units, least: float, design: Design) -> str:
     return "; ".join(parts) + "."
 
 
-def _corrected(table: pd.DataFrame, design: Design) -> pd.DataFrame:
-    """p-values corrected over the whole table, or within each outcome."""
-    keys = ["role", "effector", "outcome"]
-    family: np.ndarray = np.zeros(len(table), dtype=np.int64)
+def families(table: pd.DataFrame, design: Design) -> np.ndarray:
+    """(rows,) over what p-values are corrected: all rows, or those of one outcome."""
     if design.correct_over == "outcome":
+        keys = ["role", "effector", "outcome"]
         numbers = table.groupby(keys, dropna=False, sort=False).ngroup()
-        family = np.asarray(numbers, dtype=np.int64)
-    p_values = table["p_value"].to_numpy(np.float64)
-    strict, loose = np.full(len(table), np.nan), np.full(len(table), np.nan)
-    tests = np.zeros(len(table), dtype=np.int64)
-    for number in np.unique(family):
-        own = family == number
-        strict[own], loose[own] = holm(p_values[own]), benjamini_hochberg(p_values[own])
-        tests[own] = int(np.isfinite(p_values[own]).sum())
-    return table.assign(p_holm=strict, p_bh=loose, n_tests=tests)
+        return np.asarray(numbers, dtype=np.int64)
+    return np.zeros(len(table), dtype=np.int64)

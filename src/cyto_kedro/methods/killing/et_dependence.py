@@ -7,7 +7,9 @@ import pandas as pd
 
 from cyto_kedro.core.schemas import ET_DEPENDENCE
 from cyto_kedro.methods.killing.cohorts import Design
+from cyto_kedro.methods.killing.contrasts import families
 from cyto_kedro.methods.killing.outcomes import MEASURED_ET
+from cyto_kedro.methods.killing.permutation import with_corrected
 from cyto_kedro.methods.killing.resampling import cluster_weights, widened_interval
 
 _KEYS = ["role", "effector", "outcome"]
@@ -19,7 +21,8 @@ def et_dependence(superplot: pd.DataFrame, design: Design) -> pd.DataFrame:
     A straight line on log2(E:T) with an intercept per donor and condition, lest a
     condition with more effectors passes for an effect of their number. Wells without
     effectors have no logarithm and are left out. The p-value permutes E:T over the
-    wells of a donor and condition; bounds come from resampled wells.
+    wells of a donor and condition, and is corrected over all rows or within each
+    outcome; bounds come from resampled wells.
 
     Args:
         superplot: Table SUPERPLOT.
@@ -43,11 +46,14 @@ def et_dependence(superplot: pd.DataFrame, design: Design) -> pd.DataFrame:
         usable &= (wells["outcome"] != MEASURED_ET).to_numpy()
         table = wells[usable].assign(doubling=np.log2(ratio[usable]))
         for _, part in table.groupby(_KEYS, sort=False, dropna=False):
-            found = _slope(part, design)
-            if found is not None:
+            slope = _slope(part, design)
+            if slope is not None:
                 names = {key: part[key].iloc[0] for key in _KEYS}
-                rows.append(names | {"source": source} | found)
-    return ET_DEPENDENCE.conform(pd.DataFrame(rows)) if rows else ET_DEPENDENCE.empty()
+                rows.append(names | {"source": source} | slope)
+    if not rows:
+        return ET_DEPENDENCE.empty()
+    found = pd.DataFrame(rows)
+    return ET_DEPENDENCE.conform(with_corrected(found, families(found, design)))
 
 
 def _slope(part: pd.DataFrame, design: Design) -> dict[str, float | int] | None:

@@ -7,6 +7,7 @@ from itertools import combinations, product
 from math import comb, prod
 
 import numpy as np
+import pandas as pd
 
 from cyto_kedro.methods.killing.inference import Sample, mean_difference
 
@@ -55,6 +56,26 @@ def benjamini_hochberg(p_values: np.ndarray) -> np.ndarray:
         return np.minimum.accumulate((p * n / np.arange(1, n + 1))[::-1])[::-1]
 
     return _stepwise(p_values, step_up)
+
+
+def with_corrected(table: pd.DataFrame, family: np.ndarray) -> pd.DataFrame:
+    """``table`` with ``p_value`` corrected within families of rows.
+
+    Args:
+        table: Column ``p_value``, NaN where there was no test.
+        family: (rows,) number of each row's family.
+
+    Returns:
+        The table with ``p_holm``, ``p_bh`` and ``n_tests``.
+    """
+    p_values = table["p_value"].to_numpy(np.float64)
+    strict, loose = np.full(len(table), np.nan), np.full(len(table), np.nan)
+    tests = np.zeros(len(table), dtype=np.int64)
+    for number in np.unique(family):
+        own = family == number
+        strict[own], loose[own] = holm(p_values[own]), benjamini_hochberg(p_values[own])
+        tests[own] = int(np.isfinite(p_values[own]).sum())
+    return table.assign(p_holm=strict, p_bh=loose, n_tests=tests)
 
 
 def _stepwise(

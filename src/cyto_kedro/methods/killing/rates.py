@@ -71,6 +71,7 @@ def rate_table(
             target=target,
             n_movies=len(group.movies),
             n_wells=len(donor),
+            n_donors=int(units.loc[[*group.movies], "donor"].nunique()),
         )
         tables.append(RATES.conform(rows))
     return pd.concat(tables[1:] or tables, ignore_index=True)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from cyto_kedro.core.schemas import FIRST_KILL, KILL_DISTRIBUTION, SERIAL_KILLING
 from cyto_kedro.methods.killing.cohorts import Design
+from cyto_kedro.methods.killing.permutation import with_corrected
 from cyto_kedro.methods.killing.survival import Subjects, kaplan_meier, median_survival
 from cyto_kedro.methods.killing.units import MovieGroup
 
@@ -29,6 +30,7 @@ class SerialTables:
 def serial_tables(
     killers: Mapping[str, pd.DataFrame],
     groups: list[MovieGroup],
+    units: pd.DataFrame,
     effector: str,
     target: str,
     serial_kills: int,
@@ -36,9 +38,13 @@ def serial_tables(
 ) -> SerialTables:
     """Serial killing, Lorenz curve and time to the first kill (nearest rule).
 
+    The two tests of each group are corrected (Holm) together, over the movies and over
+    the conditions apart: these are two views of the same cells.
+
     Args:
         killers: Table KILLERS of each movie, effector role ``effector`` only.
         groups: Movies and conditions.
+        units: What the sheet says of the movies.
         effector: Effector role.
         target: Target role.
         serial_kills: Kills that make a serial killer.
@@ -46,8 +52,9 @@ def serial_tables(
     """
     names = {"effector": effector, "target": target}
     parts: list[list[pd.DataFrame]] = [
-        [spec.empty()] for spec in (SERIAL_KILLING, KILL_DISTRIBUTION, FIRST_KILL)
+        [spec.empty()] for spec in (KILL_DISTRIBUTION, FIRST_KILL)
     ]
+    summaries: list[dict[str, object]] = []
     for group in groups:
         members = [killers[m].assign(movie=m) for m in group.movies if len(killers[m])]
         if not members:
@@ -61,9 +68,9 @@ def serial_tables(
         curve = kaplan_meier(first_kills(cells), design.confidence)
         row = _summary(kills, luck, serial_kills)
         row["median_first_kill_min"] = median_survival(curve)
-        parts[0].append(SERIAL_KILLING.conform(pd.DataFrame([key | row])))
+        summaries.append({**key, **_numbers(group, units), **row})
         table = pd.DataFrame(key | _distribution(kills, luck))
-        parts[1].append(KILL_DISTRIBUTION.conform(table))
+        parts[0].append(KILL_DISTRIBUTION.conform(table))
         until = {
             "time_min": curve.time,
             "n_at_risk": curve.at_risk,
@@ -73,8 +80,28 @@ def serial_tables(
             "ci_low": 1 - curve.ci_high,
             "ci_high": 1 - curve.ci_low,
         }
-        parts[2].append(FIRST_KILL.conform(pd.DataFrame(key | until)))
-    return SerialTables(*(pd.concat(p[1:] or p, ignore_index=True) for p in parts))
+        parts[1].append(FIRST_KILL.conform(pd.DataFrame(key | until)))
+    tables = [pd.concat(p[1:] or p, ignore_index=True) for p in parts]
+    if not summaries:
+        return SerialTables(SERIAL_KILLING.empty(), *tables)
+    summary = _corrected(pd.DataFrame(summaries))
+    return SerialTables(SERIAL_KILLING.conform(summary), *tables)
+
+
+def _numbers(group: MovieGroup, units: pd.DataFrame) -> dict[str, int]:
+    own = units.loc[[*group.movies]]
+    wells, donors = own["well"].nunique(), own["donor"].nunique()
+    return {"n_movies": len(own), "n_wells": wells, "n_donors": donors}
+
+
+def _corrected(summary: pd.DataFrame) -> pd.DataFrame:
+    tested = ["serial_p", "gini_p"]
+    long = summary.melt("level", tested, value_name="p_value", ignore_index=False)
+    long = with_corrected(long, pd.factorize(long["level"])[0])
+    for name in tested:
+        own = long[long["variable"] == name]
+        summary = summary.assign(**{f"{name}_holm": own["p_holm"]})
+    return summary.assign(n_tests=own["n_tests"])
 
 
 @dataclass(frozen=True)

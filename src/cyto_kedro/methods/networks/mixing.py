@@ -11,6 +11,7 @@ from pydantic import Field
 from cyto_kedro.core.params import Params
 from cyto_kedro.core.schemas import NETWORK_MIXING
 from cyto_kedro.methods.cells import MovieCells
+from cyto_kedro.methods.killing.permutation import with_corrected
 from cyto_kedro.methods.networks.graphs import Edges
 
 
@@ -119,4 +120,6 @@ def _compared(
             "n_permutations": n_drawn,
         }
     )
-    return NETWORK_MIXING.conform(table)
+    # Frames repeat one question; the whole movie is another.
+    table = with_corrected(table, table["frame"].isna().to_numpy(np.int64))
+    return NETWORK_MIXING.conform(table.drop(columns="n_tests"))

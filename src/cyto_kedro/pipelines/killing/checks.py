@@ -9,6 +9,7 @@ import pandas as pd
 from cyto_kedro.core.calibration import Calibration
 from cyto_kedro.methods.contacts import limits_of
 from cyto_kedro.methods.killing.attribution import Dose
+from cyto_kedro.methods.killing.controls import control_thresholds, is_true
 from cyto_kedro.methods.killing.density import attribution_density
 from cyto_kedro.methods.killing.hits import DelayPrior
 from cyto_kedro.methods.killing.sensitivity import (
@@ -19,7 +20,8 @@ from cyto_kedro.methods.killing.sensitivity import (
 )
 from cyto_kedro.methods.killing.touches import gather_touches
 from cyto_kedro.pipelines.contacts.params import ContactsParams
-from cyto_kedro.pipelines.killing.params import AttributionParams, KillingParams
+from cyto_kedro.pipelines.killing.attribution_params import AttributionParams
+from cyto_kedro.pipelines.killing.params import KillingParams
 
 logger = logging.getLogger(__name__)
 
@@ -131,3 +133,33 @@ def vary_density(
         chosen.density.n_repeats,
         chosen.density.seed,
     )
+
+
+def check_thresholds(
+    conditions: pd.DataFrame,
+    options: KillingParams,
+    *deaths: dict[str, pd.DataFrame],
+    targets: tuple[str, ...],
+) -> pd.DataFrame:
+    """The threshold that the control movies suggest beside the one that was used.
+
+    Args:
+        conditions: The experiment sheet.
+        options: Control column, and how far above the controls.
+        deaths: For each target role: table DEATHS of every movie.
+        targets: Target roles in the order of ``deaths``.
+
+    Returns:
+        Table CONTROL_THRESHOLD.
+    """
+    column = options.survival.control_column
+    movies = conditions["movie"].astype(str)
+    control: dict[str, bool] = {}
+    if column in conditions:
+        control = dict(zip(movies, is_true(conditions[column]), strict=True))
+    k = options.control_threshold.k
+    tables = [
+        control_thresholds(by_movie, control, role, k)
+        for role, by_movie in zip(targets, deaths, strict=True)
+    ]
+    return pd.concat(tables, ignore_index=True)

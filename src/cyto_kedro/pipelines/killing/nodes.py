@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import logging
-from typing import Any
-
 import pandas as pd
 
 from cyto_kedro.core.calibration import Calibration
-from cyto_kedro.core.errors import ConfigError
 from cyto_kedro.methods.killing.attribution import attribute
 from cyto_kedro.methods.killing.chance import attribution_chance, hit_model_chance
-from cyto_kedro.methods.killing.cohorts import Design
-from cyto_kedro.methods.killing.comparison import compare_survival
-from cyto_kedro.methods.killing.controls import control_thresholds, is_true
 from cyto_kedro.methods.killing.death import (
     death_table,
     find_onsets,
@@ -31,15 +24,10 @@ from cyto_kedro.methods.killing.positions import position_chance
 from cyto_kedro.methods.killing.signal import above_background, death_signal, smooth
 from cyto_kedro.methods.killing.thresholds import THRESHOLDS, living_spread
 from cyto_kedro.methods.killing.touches import gather_touches
+from cyto_kedro.pipelines.killing.attribution_params import AttributionParams
 from cyto_kedro.pipelines.killing.checks import dose_of, prior_of
-from cyto_kedro.pipelines.killing.params import (
-    AttributionParams,
-    DeathParams,
-    KillingParams,
-    SurvivalParams,
-)
-
-logger = logging.getLogger(__name__)
+from cyto_kedro.pipelines.killing.death_params import DeathParams
+from cyto_kedro.pipelines.killing.params import KillingParams
 
 
 def viability(
@@ -108,36 +96,6 @@ def viability(
         confidence=chosen.rise.confidence,
     )
     return table, deaths, evidence
-
-
-def check_thresholds(
-    conditions: pd.DataFrame,
-    options: KillingParams,
-    *deaths: dict[str, pd.DataFrame],
-    targets: tuple[str, ...],
-) -> pd.DataFrame:
-    """The threshold that the control movies suggest beside the one that was used.
-
-    Args:
-        conditions: The experiment sheet.
-        options: Control column, and how far above the controls.
-        deaths: For each target role: table DEATHS of every movie.
-        targets: Target roles in the order of ``deaths``.
-
-    Returns:
-        Table CONTROL_THRESHOLD.
-    """
-    column = options.survival.control_column
-    movies = conditions["movie"].astype(str)
-    control: dict[str, bool] = {}
-    if column in conditions:
-        control = dict(zip(movies, is_true(conditions[column]), strict=True))
-    k = options.control_threshold.k
-    tables = [
-        control_thresholds(by_movie, control, role, k)
-        for role, by_movie in zip(targets, deaths, strict=True)
-    ]
-    return pd.concat(tables, ignore_index=True)
 
 
 def attribute_kills(
@@ -221,58 +179,3 @@ def chance_level(
         deaths, touches, calibration, target, window, prior, draws.n_refits, draws.seed
     )
     return pd.concat([in_time, of_model, in_space], ignore_index=True)
-
-
-def compare_movies(
-    conditions: pd.DataFrame,
-    options: KillingParams,
-    *deaths: dict[str, pd.DataFrame],
-    targets: tuple[str, ...],
-) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Survival of the targets by movie and condition, and how conditions differ.
-
-    Args:
-        conditions: The experiment sheet: dataset, movie and condition columns.
-        options: Grouping column, control flag, intervals.
-        deaths: For each target role: table DEATHS of every movie.
-        targets: Target roles in the order of ``deaths``.
-
-    Returns:
-        Table SURVIVAL; and ``{"group_by", "notes", "roles": {role: comparison}}`` of
-        plain values.
-    """
-    chosen: SurvivalParams = options.survival
-    notes = _missing_columns(conditions, chosen)
-    for note in notes:
-        logger.warning(note)
-    design = Design(**chosen.model_dump())
-    tables, roles = [], {}
-    for role, by_movie in zip(targets, deaths, strict=True):
-        table, roles[role] = compare_survival(by_movie, conditions, role, design)
-        tables.append(table)
-    comparison = {"group_by": chosen.group_by, "notes": notes, "roles": roles}
-    return pd.concat(tables, ignore_index=True), comparison
-
-
-def _missing_columns(conditions: pd.DataFrame, chosen: SurvivalParams) -> list[str]:
-    """What cannot be compared because the sheet has no such column.
-
-    A sheet without conditions is fine, and then a default names no column. A
-    stratum that was asked for and is missing would change the meaning of the test.
-    """
-    known = ", ".join(map(str, conditions.columns))
-    if chosen.stratify_by is not None and chosen.stratify_by not in conditions:
-        raise ConfigError(
-            f"The experiment sheet has no column '{chosen.stratify_by}'",
-            where="killing.survival.stratify_by",
-            fix=f"name one of: {known}",
-        )
-    effects = {
-        chosen.group_by: "movies are shown one by one, conditions are not compared",
-        chosen.control_column: "no specific lysis",
-    }
-    return [
-        f"The sheet has no column '{column}': {effect} (columns: {known})"
-        for column, effect in effects.items()
-        if column is not None and column not in conditions
-    ]

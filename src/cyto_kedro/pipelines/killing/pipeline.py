@@ -10,16 +10,15 @@ from kedro.pipeline import Node, Pipeline
 
 from cyto_kedro.core.layout import Layout
 from cyto_kedro.core.tags import EXPERIMENT
-from cyto_kedro.pipelines.killing.checks import vary_density, vary_settings
-from cyto_kedro.pipelines.killing.nodes import (
-    attribute_kills,
-    chance_level,
+from cyto_kedro.pipelines.killing.checks import (
     check_thresholds,
-    compare_movies,
-    viability,
+    vary_density,
+    vary_settings,
 )
+from cyto_kedro.pipelines.killing.nodes import attribute_kills, chance_level, viability
 from cyto_kedro.pipelines.killing.populations import (
     compare_groups,
+    compare_movies,
     leave_or_die,
     rate_killing,
 )

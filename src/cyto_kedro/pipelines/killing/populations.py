@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+from typing import Any
+
 import pandas as pd
 
+from cyto_kedro.core.errors import ConfigError
 from cyto_kedro.core.schemas import SUPERPLOT
 from cyto_kedro.methods.killing.cohorts import (
     Design,
     gather_population,
     make_groups,
 )
+from cyto_kedro.methods.killing.comparison import compare_survival
 from cyto_kedro.methods.killing.competing import competing_table
 from cyto_kedro.methods.killing.contrasts import comparison_table
 from cyto_kedro.methods.killing.et_dependence import et_dependence
@@ -20,8 +25,66 @@ from cyto_kedro.methods.killing.ratio import ratio_table
 from cyto_kedro.methods.killing.serial import serial_tables
 from cyto_kedro.methods.killing.units import movie_groups, sheet_units
 from cyto_kedro.pipelines.killing.params import KillingParams
+from cyto_kedro.pipelines.killing.survival_params import SurvivalParams
+
+logger = logging.getLogger(__name__)
 
 ByMovie = dict[str, pd.DataFrame]
+
+
+def compare_movies(
+    conditions: pd.DataFrame,
+    options: KillingParams,
+    *deaths: dict[str, pd.DataFrame],
+    targets: tuple[str, ...],
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Survival of the targets by movie and condition, and how conditions differ.
+
+    Args:
+        conditions: The experiment sheet: dataset, movie and condition columns.
+        options: Grouping column, control flag, intervals.
+        deaths: For each target role: table DEATHS of every movie.
+        targets: Target roles in the order of ``deaths``.
+
+    Returns:
+        Table SURVIVAL; and ``{"group_by", "notes", "roles": {role: comparison}}`` of
+        plain values.
+    """
+    chosen: SurvivalParams = options.survival
+    notes = _missing_columns(conditions, chosen)
+    for note in notes:
+        logger.warning(note)
+    design = Design(**chosen.model_dump())
+    tables, roles = [], {}
+    for role, by_movie in zip(targets, deaths, strict=True):
+        table, roles[role] = compare_survival(by_movie, conditions, role, design)
+        tables.append(table)
+    comparison = {"group_by": chosen.group_by, "notes": notes, "roles": roles}
+    return pd.concat(tables, ignore_index=True), comparison
+
+
+def _missing_columns(conditions: pd.DataFrame, chosen: SurvivalParams) -> list[str]:
+    """What cannot be compared because the sheet has no such column.
+
+    A sheet without conditions is fine, and then a default names no column. A
+    stratum that was asked for and is missing would change the meaning of the test.
+    """
+    known = ", ".join(map(str, conditions.columns))
+    if chosen.stratify_by is not None and chosen.stratify_by not in conditions:
+        raise ConfigError(
+            f"The experiment sheet has no column '{chosen.stratify_by}'",
+            where="killing.survival.stratify_by",
+            fix=f"name one of: {known}",
+        )
+    effects = {
+        chosen.group_by: "movies are shown one by one, conditions are not compared",
+        chosen.control_column: "no specific lysis",
+    }
+    return [
+        f"The sheet has no column '{column}': {effect} (columns: {known})"
+        for column, effect in effects.items()
+        if column is not None and column not in conditions
+    ]
 
 
 def leave_or_die(
@@ -85,7 +148,9 @@ def rate_killing(
             groups = movie_groups(units, list(own), design)
             rates.append(rate_table(own, groups, units, effector, target, design))
             serial.append(
-                serial_tables(own, groups, effector, target, serial_kills, design)
+                serial_tables(
+                    own, groups, units, effector, target, serial_kills, design
+                )
             )
             ratios.append(
                 ratio_table(deaths[effector], deaths[target], effector, target)
