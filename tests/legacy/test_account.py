@@ -11,9 +11,14 @@ import pytest
 import yaml
 
 from cyto_kedro.core.errors import ConfigError
-from cyto_kedro.legacy.formats import read_pipeline, sibling_resources
+from cyto_kedro.legacy.formats import (
+    read_pipeline,
+    read_resources,
+    sibling_resources,
+)
 from cyto_kedro.legacy.modules import MODULES
 from cyto_kedro.legacy.translate import translate
+from cyto_kedro.runners.profiles import ExecutionConfig
 from golden_pycyto import FOLDER, NAMES, translated
 
 CELLS = {"name": "CellPose", "channels": ["TCell"], "args": {}}
@@ -123,3 +128,78 @@ def test_modules_are_known_by_their_dotted_names(name: str, tmp_path: Path) -> N
     if not module.anywhere:
         with pytest.raises(ConfigError, match=re.escape(f"'{module.path}'")):
             known_module(f"cyto.{module.stage}.elsewhere.{name}", "x")
+
+
+def test_masks_are_only_what_a_table_takes_as_masks(tmp_path: Path) -> None:
+    stages = {
+        "segmentation": [{"name": "ImageToLabel", "channels": "all", "args": None}],
+        "label_to_sparse": {"image_label_pair": [["PI", "Cancer"]], "output": True},
+    }
+    channels = {"PI": "pi.tif", "Cancer": "masks.tif"}
+    found = of({"channels": channels, "pipeline": stages}, tmp_path)
+    assert set(found.layout["roles"]) == {"Cancer"}
+    assert set(found.layout["channels"]) == {"PI"}
+    told = {row.key: row.note for row in found.report.of("changed")}
+    assert told["pipeline.segmentation[0] ImageToLabel channels"].startswith("not PI")
+
+
+def test_a_table_needs_masks(tmp_path: Path) -> None:
+    table = {"image_label_pair": [["TCell", "TCell"]], "output": True}
+    with pytest.raises(ConfigError, match="nothing segments it"):
+        of({"pipeline": {"label_to_sparse": table}}, tmp_path)
+
+
+def test_tables_pass_their_filters_on(tmp_path: Path) -> None:
+    filters = [
+        {
+            "name": "FeatureFilter",
+            "channels": [source],
+            "args": {"column": column, "operation": sign, "value": value},
+            "output_channel_name": [out],
+            "output": True,
+        }
+        for source, out, column, sign, value in (
+            ("TCell", "Large", "size", ">", 50),
+            ("Large", "LargeRound", "roundness", ">=", 0.8),
+            ("TCell", "Late", "frame", ">", 3),
+        )
+    ]
+    kde = {"name": "KernelDensityEstimation", "channels": ["Large"], "args": {}}
+    stages = {"segmentation": [CELLS], "postprocessing": [*filters, kde]}
+    found = of({"pipeline": stages, "output_dir": "o"}, tmp_path)
+    shown = {a.path.split("/")[-1]: a.table for a in found.artefacts if a.table}
+    assert shown["LargeRound.csv"].conditions == (
+        ("area_px", ">", 50.0),
+        ("roundness", ">=", 0.8),
+    )
+    assert shown["Late.csv"].conditions == (("frame", ">", 3.0),)
+    notes = [row.note for row in found.report.of("changed")]
+    assert any("not only those that pass" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("written", "ours"),
+    [
+        ("8Gi", "8Gi"),
+        ("32G", "32G"),
+        ("32GB", "32G"),
+        ("512Mi", "512Mi"),
+        ("16 gb", "16G"),
+    ],
+)
+def test_forms_of_memory(tmp_path: Path, written: str, ours: str) -> None:
+    task = {"type": "container", "runner": "docker", "image": "x:1"}
+    tasks = {"tcell": task | {"resources": {"memory": written}}}
+    values = {"execution_configs": {"hybrid": tasks}}
+    path = tmp_path / "r.yaml"
+    path.write_text(yaml.safe_dump(values), encoding="utf-8")
+    document = {"tasks": {"tcell": {"module": "CellPose"}}, "spacing": 1.0}
+    file = tmp_path / "p.yaml"
+    head = {"channels": {"TCell": "t.tif"}}
+    file.write_text(yaml.safe_dump(head | document), encoding="utf-8")
+    found = translate(
+        read_pipeline(file), name="x", base=tmp_path, resources=read_resources(path)
+    )
+    entry = found.execution["profiles"]["hybrid"]["TCell.segment"]
+    assert entry["resources"] == {"mem": ours}
+    ExecutionConfig.read(found.execution)

@@ -50,6 +50,7 @@ def test_benchmark_files_become_an_environment(tmp_path: Path) -> None:
     profile = ExecutionConfig.read(files["execution.yml"]).profile()
     found = profile.container_for("TCell.segment", [], "TCell")
     assert found is not None and found.image == "containers/images/cyto-gpu.sif"
+    assert profile.container_for("TCell.track", [], "TCell") is None
     assert "`dataset.name` | ignored" in read["IMPORT.md"]
     with pytest.raises(ConfigError, match="--force"):
         import_toml(tmp_path, tmp_path / "conf", "bench", force=False)

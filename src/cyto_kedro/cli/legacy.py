@@ -108,7 +108,12 @@ def facts_of(document: LegacyPipeline | DagPipeline) -> Facts:
         try:
             raw = read_stack(Path.cwd() / path, None, None)
         except InputError as exc:
-            logger.warning("Not looked into before translation: %s", exc)
+            logger.warning(
+                "%s cannot be read, so only the pipeline file says what pixels and "
+                "frames are: %s",
+                path,
+                str(exc).splitlines()[0],
+            )
             continue
         pixel = raw.pixel_size_um
         frames, height, width = raw.data.shape

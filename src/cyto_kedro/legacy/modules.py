@@ -208,7 +208,8 @@ MODULES: dict[str, Module] = {
             "gradient": Arg(verdict="ignored", note="the map is written, no gradient"),
         }
         | _ONE,
-        note="cells per mm2 in parts of the movie, as a table; edges are not thinned",
+        note="cells per mm2, not relative to the peak: a table of parts of the movie, "
+        "an image of each frame; edges are not thinned",
         nodes=("{name}.density_map",),
     ),
     "CellTriangulation": Module(

@@ -141,5 +141,9 @@ def _execution(image: str, report: Report) -> dict[str, Any]:
         report.add("containers.gpu_sif", "mapped", "default_profile: local", "empty")
         return {"default_profile": "local"}
     report.add("containers.gpu_sif", "mapped", "execution.yml: cluster *.segment")
-    entry = {"engine": "apptainer", "image": image}
-    return {"default_profile": "cluster", "profiles": {"cluster": {"*.segment": entry}}}
+    profile = {
+        "*.segment": {"engine": "apptainer", "image": image},
+        # Of conf/base it is a container, too; pyCyto has only this one.
+        "default": {"engine": "bare", "image": ""},
+    }
+    return {"default_profile": "cluster", "profiles": {"cluster": profile}}

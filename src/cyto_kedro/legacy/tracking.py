@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cyto_kedro.core.errors import ConfigError
 from cyto_kedro.legacy.plan import Plan, Step, check_known
 from cyto_kedro.legacy.state import Artefact, State, Table
 
@@ -13,6 +14,13 @@ def tabulate(state: State, plan: Plan) -> None:
     key = "pipeline.label_to_sparse"
     for channel, role in plan.pairs:
         check_known(channel, state.images(), f"{key}.image_label_pair")
+        if role in state.channels and role not in state.roles:
+            raise ConfigError(
+                f"'{role}' has no masks: nothing segments it",
+                where=f"{key}.image_label_pair",
+                fix="add it to pipeline.segmentation; a file of ready masks with "
+                "name: ImageToLabel",
+            )
         check_known(role, list(state.roles), f"{key}.image_label_pair")
         shown = state.merged.get(channel, (channel,))[0]
         state.tables[channel] = Table(shown, role)
@@ -20,11 +28,14 @@ def tabulate(state: State, plan: Plan) -> None:
         masks_file = state.roles[role].get("masks")
         if masks_file is not None and channel != role:
             state.roles[role]["channels"] = [shown]
+        grey = "its intensities are in the columns mean_, median_ and sd_" + shown
+        if masks_file is not None and channel == role:
+            grey = "grey values of masks are ids: the table shows another channel's"
         state.report.add(
             f"{key}.image_label_pair [{channel}, {role}]",
             "mapped",
             f"{role}.detections",
-            "its intensities are in the columns mean_, median_ and sd_" + shown,
+            grey,
         )
         if plan.publish_tables:
             _publish_table(state, channel, state.tables[channel], tracked=False)
