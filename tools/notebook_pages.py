@@ -27,7 +27,9 @@ SOURCES = REPOSITORY / "notebooks"
 FOLDER = "CYTO_KEDRO_NOTEBOOKS"
 _STAMP = "cyto_kedro_state"
 _HERE = "/home/you/cyto_kedro"  # instead of the scratch copy's folder
-_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_ANSI = re.compile(
+    r"\x1b(?:\[[0-9;?]*[A-Za-z]|\]8;.*?(?:\x1b\\|\x07))"
+)  # colour, links
 _PICTURES = {"image/png": "png", "image/svg+xml": "svg", "image/jpeg": "jpg"}
 
 Notebook = dict[str, Any]
@@ -85,12 +87,20 @@ def execute(path: Path, project: Path, timeout_s: int = 900) -> Notebook:
     notebook = nbformat.read(path, as_version=4)
     folder = project / "notebooks"
     folder.mkdir(exist_ok=True)
-    nbclient.NotebookClient(
+    client = nbclient.NotebookClient(
         notebook,
         timeout=timeout_s,
         kernel_name="python3",
         resources={"metadata": {"path": str(folder)}},
-    ).execute()
+    )
+    try:
+        client.execute()
+    except nbclient.exceptions.CellExecutionError as exc:
+        # Kedro shows tracebacks in colour, as an output: nbclient's own is empty then.
+        cells = [c for c in notebook.cells if c.get("execution_count")]
+        outputs = cells[-1].outputs if cells else []
+        exc.add_note("\n".join(_text_of(output) or "" for output in outputs))
+        raise
     return notebook
 
 

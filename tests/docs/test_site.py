@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -151,6 +152,24 @@ def test_nothing_is_loaded_from_elsewhere(site):
         loaded = re.findall(r'<(?:script|img|iframe)[^>]+src="([^"]+)"', text)
         loaded += re.findall(r'<link[^>]+rel="(?:stylesheet|preconnect)"[^>]+>', text)
         assert not [item for item in loaded if "//" in item], page
+
+
+@pytest.mark.browser
+def test_pages_opened_from_disk_can_be_searched(site):
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("no Chromium here: apt-get install chromium")
+    page = f"file://{site}/methods/segmentation.html?q=purge"
+    flags = "--headless --no-sandbox --disable-gpu --virtual-time-budget=10000".split()
+    alone = "--host-resolver-rules=MAP * ~NOTFOUND"
+    seen = subprocess.run(
+        [browser, *flags, alone, "--dump-dom", page],
+        capture_output=True,
+        text=True,
+        timeout=100,
+    ).stdout
+    assert re.search(r'md-search-result__meta">\s*\d+ matching documents', seen)
+    assert "housekeeping.html" in seen
 
 
 def test_every_command_and_table_can_be_searched(site):

@@ -60,6 +60,8 @@ def test_a_page_shows_code_text_tables_and_pictures():
         return {"output_type": "display_data", "data": kinds}
 
     said = {"output_type": "stream", "text": ["\x1b[31mone\x1b[0m\n", "```\n"]}
+    link = "\x1b]8;id=1;file:///a.py\x1b\\a.py\x1b]8;;\x1b\\"
+    said["text"].append(link + "\n")
     rich = shown(text_plain="two", text_html="<pre style='x'>two</pre>")
     table = shown(text_plain="3", text_html="<style>a</style>\n\n<table>3</table>")
     notebook = {
@@ -73,7 +75,7 @@ def test_a_page_shows_code_text_tables_and_pictures():
     text, pictures = pages.page_of(notebook, "05_x")
     assert text.startswith("# Title\nWords.\n\n*`notebooks/05_x.ipynb`, executed")
     assert "``` python\nprint(1)\n```\n\n" in text
-    assert "```` { .text .output }\none\n```\ntwo\n````\n\n" in text
+    assert "```` { .text .output }\none\n```\na.py\ntwo\n````\n\n" in text
     assert '<div class="output">\n<table>3</table>\n</div>' in text
     assert pictures == {"05_x_3_0.png": b"\x89PNG\r\n\x1a\n"}
     assert "](05_x_3_0.png)" in text and "Figure" not in text

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -29,6 +30,7 @@ from cyto_kedro.runners.containers import (
     command,
     exit_status,
 )
+from notebook_tool import pages
 from project import REPOSITORY, Project
 from small_experiment import small_project
 
@@ -306,6 +308,25 @@ def test_a_run_with_a_node_in_each_engine_gives_the_same_results(
     assert {name for _, name in before} >= {"cancer.labels", "tcell.labels"}
     for engine in ("podman", "apptainer"):
         assert f"{engine} cyto_kedro.runners.worker" in calls.read_text()
+
+
+def test_the_notebook_compares_a_real_container_with_bare_metal(
+    podman: Path, place: Path
+) -> None:
+    pytest.importorskip("nbclient")
+    project = small_project(place / "a notebook", n_movies=1, frames=4)
+    env = engines.python_env() | {"PYTHONPATH": f"{REPOSITORY}/src"}
+    inside = {"binds": engines.python_binds(), "env": env}
+    node = {"*.segment": {"engine": "podman", "image": engines.IMAGE} | inside}
+    project.configure("execution.yml", json.dumps({"profiles": {"hybrid": node}}))
+    path = REPOSITORY / "notebooks" / "02_container_vs_bare_metal.ipynb"
+    notebook = pages.execute(path, project.folder, timeout_s=200)
+    said, _ = pages.page_of(notebook, path.stem)
+    assert "['local', 'hybrid']" in said
+    assert "podman run" in said and engines.IMAGE in said
+    # One row per cell type and movie: hash on bare metal, hash inside, equal.
+    rows = re.findall(r"<td>(\w{12})</td>\s*<td>(\w{12})</td>\s*<td>(\w+)</td>", said)
+    assert rows and all(one == two and same == "True" for one, two, same in rows)
 
 
 def hashes(project: Project) -> dict[tuple[str, str], str]:
