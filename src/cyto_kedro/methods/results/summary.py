@@ -48,13 +48,13 @@ def role_facts(
     return {
         "kind": kind,
         "n_detections": int(counts["n_cells"].sum()),
-        "median_cells_per_frame": number(counts["n_cells"].median()),
+        "median_cells_per_frame": median(counts["n_cells"]),
         "n_tracks": len(tracks),
-        "median_track_min": number(tracks["duration_min"].median()),
+        "median_track_min": median(tracks["duration_min"]),
         "n_divisions": int((tracks["n_daughters"] >= 2).sum()),
-        "median_speed_um_per_min": number(kinematics["speed_um_per_min"].median()),
-        "median_straightness": number(tracks["straightness"].median()),
-        "median_arrest_coefficient": number(tracks["arrest_coefficient"].median()),
+        "median_speed_um_per_min": median(kinematics["speed_um_per_min"]),
+        "median_straightness": median(tracks["straightness"]),
+        "median_arrest_coefficient": median(tracks["arrest_coefficient"]),
         "diffusion_um2_per_min": number(fit.diffusion),
         "msd_exponent": number(fit.alpha),
     }
@@ -73,7 +73,7 @@ def death_facts(deaths: pd.DataFrame) -> Summary:
         "n_at_risk": int((~at_entry).sum()),
         "n_deaths": int(died.sum()),
         "n_dead_at_entry": int(at_entry.sum()),
-        "median_death_time_min": number(deaths.loc[died, "death_time_min"].median()),
+        "median_death_time_min": median(deaths.loc[died, "death_time_min"]),
     }
 
 
@@ -83,8 +83,14 @@ def contact_facts(episodes: pd.DataFrame) -> Summary:
         "n_episodes": len(episodes),
         "n_touching_effectors": int(episodes["effector_track_id"].nunique()),
         "n_touched_targets": int(episodes["target_track_id"].nunique()),
-        "median_dwell_min": number(episodes["dwell_min"].median()),
+        "median_dwell_min": median(episodes["dwell_min"]),
     }
+
+
+def median(values: pd.Series) -> float | None:
+    """Median of what is known; None if nothing is (pandas would warn)."""
+    known = values.dropna()
+    return number(known.median()) if len(known) else None
 
 
 def number(value: float) -> float | None:

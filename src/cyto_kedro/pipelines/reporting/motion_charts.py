@@ -83,7 +83,7 @@ def mixing(table: pd.DataFrame) -> Figure:
             )  # fmt: skip
             axes.plot(one["ratio"], row, "o", color=GROUPS[0])
             axes.annotate(
-                f"p = {one['p_value']:.2g}", (1.03, row), va="center", fontsize=7.5,
+                f"p (Holm) = {one['p_holm']:.2g}", (1.03, row), va="center", fontsize=7.5,
                 xycoords=("axes fraction", "data"), color=INK, annotation_clip=False,
             )  # fmt: skip
         names = [
