@@ -18,7 +18,9 @@ from cyto_kedro.core.layout import Layout
 from cyto_kedro.core.schemas import KILLS
 from cyto_kedro.core.tags import EXPERIMENT
 from cyto_kedro.methods.results.quality import none_found
-from cyto_kedro.pipelines.reporting import create_pipeline
+from cyto_kedro.pipelines.killing.params import KillingParams
+from cyto_kedro.pipelines.reporting import create_pipeline, superplots
+from cyto_kedro.pipelines.reporting.experiment_node import draw_experiment
 from cyto_kedro.pipelines.reporting.nodes import compose_report
 from cyto_kedro.pipelines.reporting.params import ReportingParams
 from tables import filled
@@ -55,9 +57,30 @@ def test_without_a_death_marker_nothing_is_asked_of_killing():
     found = pipeline_of()
     assert {node.name for node in found.nodes} == {
         "reporting.draw_movie",
+        "reporting.draw_experiment",
         "reporting.compose_report",
     }
-    assert not any("killing" in name or "kills" in name for name in found.inputs())
+    tables = {name for name in found.inputs() if not name.startswith("params:")}
+    assert not [n for n in tables if "death" in n or "kill" in n or "survival" in n]
+
+
+def test_motion_is_compared_between_conditions_without_a_death_marker():
+    speeds = [0.5 + 0.1 * number for number in range(8)]
+    cells = pd.DataFrame(
+        {"track_id": range(8)} | dict.fromkeys(superplots.MEASURES, speeds)
+    )
+    texts = {"tracks_tcell": cells.to_csv(index=False)}
+    conditions = pd.DataFrame({"movie": ["a", "b"], "condition": ["car", "mock"]})
+    figures, tables = draw_experiment(
+        conditions,
+        KillingParams(),
+        {"a": texts, "b": texts},
+        targets=("cancer",),
+        roles=("tcell", "cancer"),
+    )
+    assert list(figures) == ["superplot_tracks_tcell"]
+    means = pd.read_csv(io.StringIO(tables["superplot_tracks_tcell_replicates"]))
+    assert set(means["group"]) == {"car", "mock"}
 
 
 def test_with_a_death_marker_each_death_gets_its_evidence():

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from cyto_kedro.methods.reporting import prism
+from cyto_kedro.pipelines.killing.params import KillingParams
 from cyto_kedro.pipelines.reporting import (
     population_charts,
     superplots,
@@ -23,8 +24,7 @@ _NONE = pd.DataFrame({"role": []})
 
 def draw_experiment(
     conditions: pd.DataFrame,
-    survival: pd.DataFrame,
-    comparison: dict[str, Any],
+    options: KillingParams,
     tables_of: dict[str, dict[str, str]],
     *,
     targets: tuple[str, ...],
@@ -35,12 +35,12 @@ def draw_experiment(
 
     Args:
         conditions: The experiment sheet.
-        survival: Table SURVIVAL.
-        comparison: Comparison of the conditions, per target role.
+        options: Which column of the sheet names the condition.
         tables_of: CSV text behind the figures of each movie; holds the tracks.
         targets: Target roles.
         roles: All roles.
-        data: ``deaths:<role>``: table DEATHS of every movie; ``table:<name>``: the
+        data: With a death marker ``survival``: table SURVIVAL; ``deaths:<role>``:
+            table DEATHS of every movie; ``table:<name>``: the
             tables of :data:`~cyto_kedro.pipelines.reporting.population_charts.CHARTS`
             and, with effectors, ``et_ratio`` and ``et_dependence``.
 
@@ -48,7 +48,7 @@ def draw_experiment(
         Figures that show something, by name; CSV text by name. The table ``left_out``
         says which figures there are not, and why.
     """
-    group_of = _group_of(list(tables_of), conditions, comparison["group_by"])
+    group_of = _group_of(list(tables_of), conditions, options.survival.group_by)
     compared = each_of(data, "table")
     looks = group_looks(group_of.values(), _controls(compared.get("superplot")))
     figures, tables = _superplots(group_of, looks, tables_of, roles)
@@ -59,7 +59,8 @@ def draw_experiment(
     drawn, behind = _ratios(compared, looks, group_of)
     figures |= drawn
     tables |= behind
-    for role in targets:
+    for role in targets if "survival" in data else ():
+        survival = data["survival"]
         figures[f"survival_{role}"] = survival_curves(survival, looks, role)
         figures[f"bands_{role}"] = survival_bands(survival, looks, role)
         curves = prism.survival_curves(survival, role, list(looks))
@@ -99,7 +100,7 @@ def _ratios(
 
 
 def _group_of(
-    movies: list[str], conditions: pd.DataFrame, column: str
+    movies: list[str], conditions: pd.DataFrame, column: str | None
 ) -> dict[str, str]:
     """The group of each movie; each its own where the sheet names none."""
     if column not in conditions:

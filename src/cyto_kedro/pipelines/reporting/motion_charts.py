@@ -83,8 +83,9 @@ def mixing(table: pd.DataFrame) -> Figure:
             )  # fmt: skip
             axes.plot(one["ratio"], row, "o", color=GROUPS[0])
             axes.annotate(
-                f"p (Holm) = {one['p_holm']:.2g}", (1.03, row), va="center", fontsize=7.5,
-                xycoords=("axes fraction", "data"), color=INK, annotation_clip=False,
+                f"p (Holm) = {one['p_holm']:.2g}", (1.03, row), va="center",
+                fontsize=7.5, color=INK, annotation_clip=False,
+                xycoords=("axes fraction", "data"),
             )  # fmt: skip
         names = [
             f"{a}–{b}" for a, b in zip(whole["role_a"], whole["role_b"], strict=True)

@@ -38,17 +38,27 @@ def create_pipeline(layout: Layout) -> Pipeline:
         "summaries": "movie_summary@all",
         "figures": "figures@all",
         "tables": "figure_data@all",
+        "experiment_figures": "experiment_figures",
+        "experiment_tables": "experiment_figure_data",
     }
+    compared: dict[str, str] = {}
     if layout.targets and layout.marker_channel("death") is not None:
         page_inputs |= {
             "comparison": "comparison",
             "kills": "kills@all",
             "cards": "evidence_cards@all",
-            "experiment_figures": "experiment_figures",
-            "experiment_tables": "experiment_figure_data",
             "comparisons": "comparisons",
         }
-        nodes += _killing_nodes(layout, kinds)
+        nodes.append(
+            Node(
+                _bound(draw_evidence, kinds=kinds),
+                _evidence_inputs(layout),
+                ["evidence_cards@movie", "kills@movie"],
+                name="draw_evidence",
+            )
+        )
+        compared = _compared(layout)
+    nodes.append(_experiment_node(layout, compared))
     nodes.append(
         Node(
             _bound(compose_report, effectors=layout.effectors),
@@ -76,38 +86,29 @@ def _shown_as(layout: Layout) -> dict[str, str]:
     return found
 
 
-def _killing_nodes(layout: Layout, kinds: dict[str, str]) -> list[Node]:
-    deaths = {f"deaths:{role}": f"{role}.deaths@all" for role in layout.targets}
-    return [
-        Node(
-            _bound(draw_evidence, kinds=kinds),
-            _evidence_inputs(layout),
-            ["evidence_cards@movie", "kills@movie"],
-            name="draw_evidence",
-        ),
-        Node(
-            _bound(draw_experiment, targets=layout.targets, roles=tuple(layout.roles)),
-            {
-                "conditions": "conditions",
-                "survival": "survival",
-                "comparison": "comparison",
-                "tables_of": "figure_data@all",
-            }
-            | deaths
-            | _compared(layout),
-            ["experiment_figures", "experiment_figure_data"],
-            name="draw_experiment",
-            tags=EXPERIMENT,
-        ),
-    ]
+def _experiment_node(layout: Layout, compared: dict[str, str]) -> Node:
+    """What compares the movies; motion also where nobody's death is seen."""
+    return Node(
+        _bound(draw_experiment, targets=layout.targets, roles=tuple(layout.roles)),
+        {
+            "conditions": "conditions",
+            "options": "params:killing",
+            "tables_of": "figure_data@all",
+        }
+        | compared,
+        ["experiment_figures", "experiment_figure_data"],
+        name="draw_experiment",
+        tags=EXPERIMENT,
+    )
 
 
 def _compared(layout: Layout) -> dict[str, str]:
-    """Tables of the experiment that are drawn."""
+    """Tables of deaths over all movies that are drawn."""
     of_killers = ("rates", "kill_distribution", "first_kill", *_OF_RATIOS)
     names = (*CHARTS, *_OF_RATIOS)
     drawn = [n for n in names if layout.effectors or n not in of_killers]
-    return {f"table:{name}": name for name in drawn}
+    found = {f"table:{name}": name for name in drawn} | {"survival": "survival"}
+    return found | {f"deaths:{role}": f"{role}.deaths@all" for role in layout.targets}
 
 
 def _evidence_inputs(layout: Layout) -> dict[str, str]:
