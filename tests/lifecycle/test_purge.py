@@ -6,7 +6,9 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -219,6 +221,92 @@ def test_a_lock_that_is_a_link_is_neither_opened_nor_followed(layout, run, tmp_p
     with pytest.raises(StorageError):
         Purge(layout, edits=True).delete(candidate)
     assert target.read_text() == "precious"
+
+
+def test_a_movie_behind_a_link_gets_not_even_a_lock(layout, run, tmp_path):
+    [candidate] = plan(layout, movie="A1")
+    outside = tmp_path / "archive"
+    shutil.move(layout.scratch_root / "plate1" / "A1", outside)
+    (outside / "main" / ".lock").unlink()
+    (layout.scratch_root / "plate1" / "A1").symlink_to(outside)
+    with pytest.raises(StorageError, match="not a folder of the scratch root"):
+        Purge(layout).delete(candidate)
+    assert not (outside / "main" / ".lock").exists()
+
+
+def test_a_folder_that_turns_into_a_link_while_it_is_deleted(layout, tmp_path):
+    """Somebody swaps a folder for a link again and again: nothing outside goes."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    names = [f"{n:03d}" for n in range(40)]
+    for name in names:
+        (outside / name).write_text("precious")
+    root = layout.scratch_root
+    done = threading.Event()
+
+    def swap() -> None:
+        while not done.is_set():
+            for step in (
+                lambda: os.rename(root / "d" / "inner", root / "aside"),
+                lambda: os.symlink(outside, root / "d" / "inner"),
+                lambda: os.unlink(root / "d" / "inner"),
+                lambda: os.rename(root / "aside", root / "d" / "inner"),
+            ):
+                with suppress(OSError):
+                    step()
+
+    (root / "d").mkdir(parents=True)
+    swapper = threading.Thread(target=swap)
+    swapper.start()
+    try:
+        for _ in range(60):
+            with suppress(OSError):
+                (root / "d" / "inner").mkdir()
+            for name in names[:10]:
+                with suppress(OSError):
+                    descriptor = os.open(root / "d", os.O_RDONLY | os.O_DIRECTORY)
+                    try:
+                        inner = os.open("inner", os.O_NOFOLLOW, dir_fd=descriptor)
+                        os.close(os.open(name, os.O_CREAT, dir_fd=inner))
+                        os.close(inner)
+                    finally:
+                        os.close(descriptor)
+            with suppress(OSError, StorageError):
+                empty(root, ("d",))
+    finally:
+        done.set()
+        swapper.join()
+    assert {p.name: p.read_text() for p in outside.iterdir()} == dict.fromkeys(
+        names, "precious"
+    )
+
+
+def test_a_hard_link_takes_nothing_from_the_file_outside(layout, run, tmp_path):
+    precious = tmp_path / "precious.tif"
+    precious.write_bytes(b"precious")
+    os.link(precious, run.scratch("A1") / "cancer" / "labels.zarr" / "0" / "d")
+    for candidate in plan(layout, edits=True):
+        Purge(layout, edits=True).delete(candidate)
+    assert precious.read_bytes() == b"precious"
+    assert precious.stat().st_nlink == 1
+
+
+def test_a_name_that_is_no_text_is_deleted_and_shown_safely(layout, run):
+    scratch = os.fsencode(run.scratch("A1"))
+    os.close(os.open(scratch + b"/\xff\n\x1b[2J", os.O_CREAT))
+    [candidate] = plan(layout, movie="A1")
+    assert candidate.refused.isprintable() and "added by hand" in candidate.refused
+    [candidate] = plan(layout, edits=True, movie="A1")
+    Purge(layout, edits=True).delete(candidate)
+    assert os.listdir(scratch) == [b".lock"]
+
+
+def test_corrected_masks_with_an_old_date_are_never_purged_unasked(layout, run):
+    labels = run.scratch("A1") / "cancer" / "labels.zarr" / "0" / "c"
+    labels.write_bytes(b"corrected")
+    old = time.time() - 86400
+    os.utime(labels, (old, old))  # as `cp -p` and rsync leave it
+    assert "cancer/labels.zarr" in refusals(layout)["A1"]
 
 
 def test_filters_pick_folders(layout, run):

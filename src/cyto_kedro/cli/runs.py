@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from cyto_kedro.core.errors import ConfigError
 from cyto_kedro.core.layout import Layout
 from cyto_kedro.core.locks import is_locked, locked
 from cyto_kedro.core.scope import BENCHMARK_WORKFLOW
+from cyto_kedro.lifecycle.prune import prune as prune_run
 from cyto_kedro.provenance.run_ids import chosen_run, run_ids
 from cyto_kedro.provenance.runs import METADATA
 from cyto_kedro.provenance.seal import is_sealed, refuse_if_sealed
@@ -202,19 +202,6 @@ def prune(run: Run, layout: Layout) -> tuple[int, int]:
         return 0, 0
     run.journal.folder.mkdir(parents=True, exist_ok=True)
     with locked(run.journal.lock):
-        gone = log_files(run)
-        folders = [
-            f for journal in run.journals for f in (journal.results, journal.specs)
-        ]
-        for folder in folders:
-            gone += [path for path in folder.rglob("*") if path.is_file()]
-        size = sum(path.stat().st_size for path in gone)
-        for path in gone:
-            path.unlink()
-        for folder in folders:
-            shutil.rmtree(folder, ignore_errors=True)
-        scratch = layout.scratch_root.glob(f"*/*/{run.folder.parent.name}")
-        for folder in scratch:
-            for path in list(folder.rglob(f".*.{run.id}.*")):
-                shutil.rmtree(path, ignore_errors=True)
-    return len(gone), size
+        folders = [journal.folder for journal in run.journals]
+        inner = (run.journal.results.name, run.journal.specs.name)
+        return prune_run(layout, run.id, folders, inner)

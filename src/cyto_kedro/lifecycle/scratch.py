@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -75,6 +75,15 @@ def empty(root: Path, parts: Sequence[str], keep: Sequence[str] = (LOCK,)) -> No
     Raises:
         StorageError: The folder is not a real folder below the root.
     """
+    remove(root, parts, lambda name: name not in keep)
+
+
+def remove(root: Path, parts: Sequence[str], wanted: Callable[[str], bool]) -> None:
+    """Delete what is in a folder and has a wanted name.
+
+    Raises:
+        StorageError: The folder is not a real folder below the root.
+    """
     if not shutil.rmtree.avoids_symlink_attacks:
         raise StorageError(
             "This system cannot delete folders without following links",
@@ -82,14 +91,19 @@ def empty(root: Path, parts: Sequence[str], keep: Sequence[str] = (LOCK,)) -> No
             fix="delete the folders by hand",
         )
     with opened(root, parts) as descriptor:
-        for name in sorted(os.listdir(descriptor)):
-            if name in keep:
-                continue
+        for name in sorted(filter(wanted, os.listdir(descriptor))):
             mode = os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_mode
             if stat.S_ISDIR(mode):
                 shutil.rmtree(name, dir_fd=descriptor)
             else:
                 os.unlink(name, dir_fd=descriptor)
+
+
+def folders_below(root: Path, parts: Sequence[str] = ()) -> Iterator[tuple[str, ...]]:
+    """Every real folder below a folder and that folder itself, as parts of the root."""
+    yield tuple(parts)
+    for name in folders_in(root, parts):
+        yield from folders_below(root, (*parts, name))
 
 
 def remove_if_empty(root: Path, parts: Sequence[str]) -> None:
