@@ -11,7 +11,7 @@ from kedro.framework.startup import ProjectMetadata
 from kedro.io import CatalogProtocol
 
 from cyto_kedro.cli.project import open_context
-from cyto_kedro.cli.runs import Run, find
+from cyto_kedro.cli.runs import Run, all_runs, find
 from cyto_kedro.config import CytoConfigLoader
 from cyto_kedro.core.errors import ConfigError, InputError
 from cyto_kedro.core.layout import Layout
@@ -20,6 +20,7 @@ from cyto_kedro.core.scope import Scope
 from cyto_kedro.core.uri import Place
 from cyto_kedro.provenance.fingerprint import output_files
 from cyto_kedro.provenance.manifest import describes, read_manifest
+from cyto_kedro.provenance.run_ids import LATEST
 from cyto_kedro.provenance.sidecar import Sidecar, read_sidecar
 
 
@@ -41,13 +42,27 @@ class FinishedRun:
 
     @classmethod
     def open(cls, metadata: ProjectMetadata, run_id: str, env: str | None) -> Any:
-        """A run by its id, or the newest one.
+        """A run by its id; the last one is the newest complete one of the environment.
 
         Raises:
-            ConfigError: There is no such run.
+            ConfigError: There is no such run, or it is another environment's.
         """
         context, loader = open_context(metadata, env)
-        return cls(context, loader, find(loader.layout, run_id))
+        last = _newest_complete(loader.layout, env) if run_id in LATEST else None
+        run = cls(context, loader, last or find(loader.layout, run_id))
+        run._refuse_other_environment()
+        return run
+
+    def _refuse_other_environment(self) -> None:
+        gone = sorted(set(self.movies()) - set(self.loader.experiment.ids))
+        if gone:
+            env = self.record.get("env")
+            named = f"--env {env}" if env else "no --env"
+            raise ConfigError(
+                f"Movies of run {self.run.id} are not in the sheet: {', '.join(gone)}",
+                where=str(self.loader.experiment.sheet),
+                fix=f"the run was made with {named}; or put them back into the sheet",
+            )
 
     @property
     def layout(self) -> Layout:
@@ -156,3 +171,12 @@ class FinishedRun:
                 where=str(path),
                 fix=f"take that run, or repeat run {self.run.id}",
             )
+
+
+def _newest_complete(layout: Layout, env: str | None) -> Run | None:
+    """The newest complete run of an environment, of any workflow."""
+    for _, folder in sorted(all_runs(layout).items(), reverse=True):
+        record = Run(folder).metadata()
+        if record.get("status") == "completed" and record.get("env") == env:
+            return Run(folder)
+    return None
