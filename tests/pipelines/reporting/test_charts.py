@@ -501,3 +501,13 @@ def test_controls_are_grey_and_take_no_colour_from_the_others():
     assert list(looks) == ["no T cells", "a", "b"]
     assert looks["a"] == plain["a"] and looks["b"] == plain["b"]
     assert looks["no T cells"] not in plain.values()
+
+
+def test_a_remark_on_many_comparisons_is_written_once():
+    one = {"outcome": "survival", "unit": "well", "group_a": "a", "effector": None}
+    rows = [one | {"group_b": str(i), "note": "too few"} for i in range(30)]
+    rows.append(one | {"group_b": "z", "note": "enough"})
+    (listed,) = comparison_tables(filled(COMPARISONS, pd.DataFrame(rows)))
+    assert listed.notes == ("1: too few", "2: enough")
+    assert [row[-1] for row in listed.rows] == ["1"] * 30 + ["2"]
+    assert listed.folded

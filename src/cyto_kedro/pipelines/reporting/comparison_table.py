@@ -9,6 +9,7 @@ import pandas as pd
 from cyto_kedro.pipelines.reporting.page import Download, HtmlTable
 from cyto_kedro.pipelines.reporting.wording import outcome_words, text_of
 
+_MOST_ROWS = 16
 _COLUMNS = [
     "outcome",
     "of",
@@ -31,12 +32,22 @@ def comparison_tables(comparisons: pd.DataFrame | None) -> list[HtmlTable]:
     """
     if comparisons is None or comparisons.empty:
         return []
-    rows = [_row(one) for one in comparisons.to_dict(orient="records")]
+    notes = {note: str(i + 1) for i, note in enumerate(comparisons["note"].unique())}
+    rows = [_row(one, notes) for one in comparisons.to_dict(orient="records")]
     save = (Download.csv("comparisons", comparisons.to_csv(index=False)),)
-    return [HtmlTable("Differences between groups", _COLUMNS, rows, save)]
+    return [
+        HtmlTable(
+            "Differences between groups",
+            _COLUMNS,
+            rows,
+            save,
+            notes=tuple(f"{number}: {note}" for note, number in notes.items()),
+            folded=len(rows) > _MOST_ROWS,
+        )
+    ]
 
 
-def _row(one: dict[Any, Any]) -> list[str]:
+def _row(one: dict[Any, Any], notes: dict[str, str]) -> list[str]:
     unit = one["unit"]
     who = (
         one["role"]
@@ -53,7 +64,7 @@ def _row(one: dict[Any, Any]) -> list[str]:
         _interval(one, "cliffs_delta"),
         text_of(one["p_value"]),
         text_of(one["p_holm"]),
-        str(one["note"]),
+        notes[one["note"]],
     ]
 
 

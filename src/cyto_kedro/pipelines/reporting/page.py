@@ -71,13 +71,20 @@ class Picture:
 
 @dataclass(frozen=True)
 class HtmlTable:
-    """A table of texts."""
+    """A table of texts.
+
+    Attributes:
+        notes: Written below.
+        folded: Opens on a click.
+    """
 
     caption: str
     columns: list[str]
     rows: list[list[str]]
     downloads: tuple[Download, ...] = ()
     numbers: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
+    folded: bool = False
 
 
 @dataclass(frozen=True)
@@ -120,6 +127,7 @@ class Page:
     references: list[tuple[str, str]]
     parameters: str
     left_out: str = ""
+    open_movies: int = 2
     files: list[tuple[str, str]] = field(default_factory=list)
 
 

@@ -104,12 +104,15 @@ def _of_movie(movie: str, data: RunData) -> MovieData:
 
 
 def _left_out(in_full: int, count: int) -> str:
-    if in_full == count:
-        return ""
-    return (
-        f"The first {in_full} of {count} movies are shown in full; figures, tables and "
-        "evidence cards of the others lie in their folders."
-    )
+    texts = []
+    if in_full > Page.open_movies:
+        texts.append("Further movies open on a click; closed, they are not printed.")
+    if in_full < count:
+        texts.append(
+            f"The first {in_full} of {count} movies are shown in full; figures, tables "
+            "and evidence cards of the others lie in their folders."
+        )
+    return " ".join(texts)
 
 
 def _headline(data: RunData) -> list[tuple[str, str]]:
