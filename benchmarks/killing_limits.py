@@ -37,7 +37,7 @@ from _blocks import Block, share  # noqa: E402
 
 DENSITIES, LIGHT, STEPS = (10, 26, 78), (1.0, 0.1, 0.03), (1, 2, 5)
 #: None of them was used to choose a method or a parameter.
-SEEDS = (51, 52, 53, 54)
+SEEDS = (51, 52, 53)
 CONTROL = 1000  # added to the seed of the effector-free movie
 HORIZON_MIN = 110.0
 PAGE = "docs/methods/killing_limits.md"
@@ -90,7 +90,7 @@ def measure(path: Path, seeds: tuple[int, ...] = SEEDS, workers: int = 2) -> lis
             with path.open("a", encoding="utf-8") as file:
                 file.writelines(json.dumps(row) + "\n" for row in finished.result())
             print(f"{number}/{len(todo)}: {running[finished]}", flush=True)
-    return _read(path)
+    return [row for row in _read(path) if row["seed"] in seeds]
 
 
 def _read(path: Path) -> list[Row]:
@@ -257,10 +257,11 @@ def _ratio(value: float) -> str:
 PANELS = (
     ("contact recall", "contact recall", 1.0, 0.5, False),
     ("death recall", "death recall", 1.0, 0.3, False),
-    ("likeliest killer is right", "likeliest", 1.0, 0.3, False),
-    ("nearest is right", "nearest", 1.0, 0.3, False),
-    ("survival at 110 min, off", "survival bias", 0.0, 0.4, True),
-    ("specific lysis, points off", "lysis bias", 0.0, 40.0, True),
+    ("the likeliest killer is right", "likeliest", 1.0, 0.2, False),
+    ("the nearest is right", "nearest", 1.0, 0.2, False),
+    ("who touched and is blamed is right", "full credit, right", 1.0, 0.2, False),
+    ("survival at 110 min: estimate - truth", "survival bias", 0.0, 0.4, True),
+    ("specific lysis: estimate - truth (points)", "lysis bias", 0.0, 40.0, True),
 )
 
 
@@ -283,15 +284,15 @@ def draw(table: pd.DataFrame, path: Path) -> None:
             _panel(axis, own, column, (good, bad), signed)
             if line == 0:
                 ratio = own["signal_to_noise"].mean()
-                axis.set_title(f"signal / noise {ratio:.0f}", fontsize=10)
+                axis.annotate(
+                    f"signal / noise {ratio:.0f}", (0.5, 1.32), ha="center",
+                    xycoords="axes fraction", fontsize=11,
+                )  # fmt: skip
             if line == len(PANELS) - 1:
                 axis.set_xlabel("minutes between frames", fontsize=9)
             if place == 0:
                 axis.set_ylabel("T cells", fontsize=9)
-        axes[line, -1].annotate(
-            title, (1.06, 0.5), xycoords="axes fraction", rotation=270,
-            va="center", fontsize=10,
-        )  # fmt: skip
+        axes[line, 0].set_title(title, loc="left", fontsize=10, fontweight="bold")
     figure.tight_layout(h_pad=0.6)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, metadata={"Date": None})

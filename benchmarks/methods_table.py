@@ -3,7 +3,8 @@
     python benchmarks/methods_table.py [--data DIR] [--only segmentation ...] [--print]
 
 Each script named below offers ``blocks(data)``. DIR holds the real data; without it
-only blocks of simulated data are made, and the others stay as they are.
+only blocks of simulated data are made, and the others stay as they are. killing_limits
+takes half an hour.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ SCRIPTS = (
     "tracking",
     "tracking_options",
     "example_truth",
+    "killing_limits",
 )
 
 
