@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import tifffile
+import zarr
 
 import ideal_stardist
 from cyto_kedro.methods.segmentation.scoring import Matching, match_cells
@@ -105,6 +106,13 @@ class GoldenProject:
         found = [p for p in self.output.rglob("*") if p.is_file()]
         names = (p.relative_to(self.output).as_posix() for p in found)
         return {re.sub(r"\d{4}\.adjlist$", "*.adjlist", name) for name in names}
+
+    def masks(self, name: str, role: str) -> np.ndarray:
+        """Masks that the latest run of a file left in scratch."""
+        (path,) = self.project.folder.glob(
+            f"data/02_intermediate/{name}/{name}/*/{role}/labels.zarr"
+        )
+        return np.asarray(zarr.open_group(path, mode="r")["0"][:])
 
     def raw(self, *names: str) -> np.ndarray:
         """Raw stacks of these names, (names, T, Y, X)."""

@@ -64,6 +64,7 @@ def test_hybrid_segments_in_docker(
     said = golden.run_yaml("pipeline.hybrid.yaml")
     assert "Cellpose 4 cannot load 'cyto2'" in said
     assert started(calls, "docker")
+    assert golden.masks("hybrid", "TCell").max() >= 1
 
 
 def test_cluster_segments_in_apptainer_jobs(

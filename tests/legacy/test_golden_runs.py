@@ -118,6 +118,14 @@ def test_preprocessing(golden: GoldenProject) -> None:
 def test_hybrid_on_bare_metal(golden: GoldenProject) -> None:
     said = golden.run_yaml("pipeline.hybrid.yaml", "--profile", "local")
     assert "Cellpose 4 cannot load 'cyto2'" in said
+    # The file of pyCyto's documentation asks for no file.
+    assert "No files were copied" in said and not golden.output.exists()
+    run = golden.project.runs("segmentation+tabulation")[-1]
+    assert run.name in said.replace("\n", "")
+    found = golden.masks("hybrid", "CancerCell")
+    truth = np.stack([golden.movie.mask("cancer", t) for t in range(FRAMES)])
+    assert np.count_nonzero(truth[found > 0]) > 0.5 * np.count_nonzero(found)
+    assert found.reshape(FRAMES, -1).max(axis=1).min() >= 1
 
 
 def test_cluster_on_bare_metal(golden: GoldenProject) -> None:

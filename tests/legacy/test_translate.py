@@ -324,3 +324,28 @@ def test_resources_become_slurm_requests_of_the_right_nodes(tmp_path: Path) -> N
     assert not local.in_containers
     with pytest.raises(ConfigError, match="did you mean 'cluster'"):
         of(values, tmp_path, resources=resources, profile="clustr")
+
+
+@pytest.mark.parametrize("normalised", [False, True])
+def test_merged_channels_weigh_as_in_pycyto(tmp_path: Path, normalised: bool) -> None:
+    merge = {
+        "name": "ChannelMerge",
+        "channels": [["Dead", "Cancer"]],
+        "args": {},
+        "output_channel_name": "All",
+    }
+    norm = {"name": "PercentileNormalization", "channels": "all", "args": {}}
+    cells = [CELLS[0] | {"channels": ["TCell", "All"]}]
+    values = stages(preprocessing=[merge, norm][: 1 + normalised], segmentation=cells)
+    told = Facts(means={"Dead": 50.0, "Cancer": 200.0})
+    found = of(values, tmp_path, facts=told)
+    entry = found.parameters["preprocessing"]["merge"]["All"]
+    one = "pipeline.preprocessing[0] ChannelMerge weights"
+    verdict = {row.key: row.verdict for row in found.report.rows}[one]
+    if normalised:
+        assert (entry, verdict) == ({}, "changed")
+    else:
+        assert entry == {"weights": {"Dead": 0.02, "Cancer": 0.005}}
+        assert verdict == "mapped"
+    blind = of(values, tmp_path).parameters["preprocessing"]["merge"]["All"]
+    assert blind == {}

@@ -13,8 +13,10 @@ from kedro.framework.startup import ProjectMetadata, bootstrap_project
 from kedro.runner import AbstractRunner
 from kedro.utils import find_kedro_project, load_obj
 
+from cyto_kedro.cli.finished import FinishedRun
 from cyto_kedro.cli.legacy_publish import publish
 from cyto_kedro.core.errors import ConfigError, InputError
+from cyto_kedro.core.frames import compute_frame
 from cyto_kedro.datasets.sources import read_stack
 from cyto_kedro.legacy.formats import (
     DagPipeline,
@@ -34,6 +36,8 @@ logger = logging.getLogger(__name__)
 
 #: Environments of files that are run without having been imported.
 RUN_PREFIX = "pycyto_"
+# Frames that a channel's mean is measured on.
+_SAMPLED = 8
 _ALLOCATION = "cyto_kedro.runners.AllocationRunner"
 _SLURM = "cyto_kedro.runners.SlurmRunner"
 
@@ -125,8 +129,32 @@ def facts_of(document: LegacyPipeline | DagPipeline) -> Facts:
             pixel_size_um=None if pixel is None else float(pixel[1]),
             frame_interval_min=interval,
             full_scale=_full_scale(raw.data.dtype),
+            means=_means(document),
         )
     return Facts()
+
+
+def _means(document: LegacyPipeline | DagPipeline) -> dict[str, float]:
+    """Mean grey value of channels that are merged without weights, by a few frames."""
+    if not isinstance(document, LegacyPipeline):
+        return {}
+    merges = [
+        item
+        for item in document.pipeline.preprocessing
+        if item.name == "ChannelMerge" and "weights" not in item.args
+    ]
+    groups = [g for item in merges if item.channels != "all" for g in item.channels]
+    names = {name for group in groups if isinstance(group, list) for name in group}
+    means = {}
+    for name in sorted(names & set(document.channels)):
+        path = document.channels[name]
+        try:
+            data = read_stack(Path.cwd() / str(path), None, None).data
+        except InputError:
+            continue
+        frames = np.unique(np.linspace(0, len(data) - 1, _SAMPLED).round().astype(int))
+        means[name] = float(np.mean([compute_frame(data, int(t)) for t in frames]))
+    return means
 
 
 def _full_scale(dtype: np.dtype) -> float:
@@ -170,12 +198,21 @@ def import_toml(folder: Path, conf: Path, env: str, force: bool) -> list[Path]:
 
 @dataclass(frozen=True)
 class Ran:
-    """What `run-yaml` did: the run, its environment, the files it copied."""
+    """What `run-yaml` did.
+
+    Attributes:
+        run_id: The run.
+        env: Its environment.
+        translation: What the file came to, with the report of its keys.
+        files: What was copied to ``output_dir``.
+        folder: Folder of the run; None after a dry run.
+    """
 
     run_id: str
     env: str
     translation: Translation
     files: list[Path]
+    folder: Path | None = None
 
 
 def run_yaml(
@@ -214,8 +251,11 @@ def run_yaml(
     with session:
         session.run(pipeline_names=list(translation.pipelines), runner=chosen)
     run_id = session.session_id
-    files = [] if dry_run else publish(metadata, env, run_id, translation)
-    return Ran(run_id, env, translation, files)
+    if dry_run:
+        return Ran(run_id, env, translation, [])
+    run = FinishedRun.open(metadata, run_id, env)
+    files = publish(run, translation)
+    return Ran(run_id, env, translation, files, run.folder)
 
 
 def runner_of(

@@ -123,9 +123,15 @@ def told(ran: Any) -> None:
         for kind in ("mapped", "changed", "ignored", "refused")
     )
     click.echo(f"Keys: {counts}; see conf/{ran.env}/IMPORT.md")
-    click.echo(f"Run {ran.run_id}, environment {ran.env}")
+    where = "" if ran.folder is None else f": {ran.folder}"
+    click.echo(f"Run {ran.run_id}, environment {ran.env}{where}")
     if ran.files:
         click.echo(f"{len(ran.files)} files in {ran.translation.output_dir}")
+    elif ran.folder is not None:
+        click.echo(
+            "No files were copied: 'output: true' and 'output_dir' ask for them. To "
+            f"look at the run: kedro cyto export --to napari --env {ran.env}"
+        )
 
 
 @click.command(name="import-yaml")

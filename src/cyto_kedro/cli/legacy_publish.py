@@ -10,7 +10,6 @@ import dask.array as da
 import networkx as nx
 import numpy as np
 import pandas as pd
-from kedro.framework.startup import ProjectMetadata
 
 from cyto_kedro.cli.finished import FinishedRun
 from cyto_kedro.cli.legacy_images import density_image, network_image
@@ -32,10 +31,12 @@ from cyto_kedro.pipelines.preprocessing.params import ChannelParams, MergeParams
 Load = Callable[[str], Any]
 
 
-def publish(
-    metadata: ProjectMetadata, env: str, run_id: str, translation: Translation
-) -> list[Path]:
+def publish(run: FinishedRun, translation: Translation) -> list[Path]:
     """Copy what the file marks with ``output: true`` to its ``output_dir``.
+
+    Args:
+        run: The run of the translation.
+        translation: Knows which files are wanted, and where.
 
     Returns:
         The files.
@@ -45,7 +46,6 @@ def publish(
     """
     if translation.output_dir is None or not translation.artefacts:
         return []
-    run = FinishedRun.open(metadata, run_id, env)
     movie = translation.name
     written: list[Path] = []
     for artefact in translation.artefacts:

@@ -65,7 +65,7 @@ def complete(state: State) -> None:
             state.put(place, [])
     for role, spec in state.roles.items():
         if len(spec["channels"]) > 1:
-            weights = state.merge_weights.get(role)
+            weights = state.merge_weights.get(role) or _weights(state, role)
             entry = {"weights": weights} if weights else {}
             state.put(f"preprocessing.merge.{role}", entry)
         if "masks" in spec:
@@ -79,6 +79,26 @@ def complete(state: State) -> None:
                 state.report.add(
                     f"tracking of {role}", "changed", f"tracking.{role}.method", note
                 )
+
+
+def _weights(state: State, role: str) -> dict[str, float]:
+    """pyCyto's own weights of channels that are merged, 1 / mean; empty: all are 1."""
+    if role not in state.unweighted:
+        return {}
+    names = state.merged[role]
+    key, ours = state.unweighted[role], f"preprocessing.merge.{role}.weights"
+    steps = [state.get(f"preprocessing.channels.{n}.steps") or [] for n in names]
+    if all(any(s["name"] == "percentile_normalise" for s in one) for one in steps):
+        note = "1 for all, not 1 / mean: the channels are normalised before merging"
+        state.report.add(key, "changed", ours, note)
+        return {}
+    if not all(state.means.get(name, 0) > 0 for name in names):
+        note = "1 for all: the images are not there, so 1 / mean is not known"
+        state.report.add(key, "changed", ours, note)
+        return {}
+    note = "1 / mean of each raw channel, as there; measured on a few frames"
+    state.report.add(key, "mapped", ours, note)
+    return {name: float(f"{1 / state.means[name]:.6g}") for name in names}
 
 
 def catalog_of(artefacts: Iterable[Artefact]) -> dict[str, Any]:

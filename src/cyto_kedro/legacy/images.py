@@ -29,13 +29,7 @@ def channel_merge(state: State, step: Step) -> None:
         weights = state.arguments(step, f"preprocessing.merge.{role}").get("weights")
         state.merge_weights[role] = _weights(weights, group, step)
         if weights is None:
-            state.report.add(
-                f"{step.key} weights",
-                "changed",
-                f"preprocessing.merge.{role}.weights",
-                "pyCyto divides each channel by its mean; here all weigh 1: normalise "
-                "the channels, or give weights",
-            )
+            state.unweighted[role] = f"{step.key} weights"
         state.done_by(step, role)
         if step.publish:
             state.needs("preprocessing")

@@ -16,7 +16,8 @@ LOCAL = "local"
 _BARE = {"engine": "bare"}
 # Of conf/base, whose default is a container: its image has to be taken back.
 _BOXED = ("container", "cluster", "cloud")
-_ENGINES = {"docker": "docker", "singularity": "apptainer", "apptainer": "apptainer"}
+_ENGINES = {"docker": "docker", "podman": "podman"}
+_ENGINES |= dict.fromkeys(("singularity", "apptainer"), "apptainer")
 _MEMORY = re.compile(r"^(\d+)\s*([KMGT])(i?)B?$", re.IGNORECASE)
 _ALIASES = {"memory": "mem", "cpus-per-task": "cpus", "cpus_per_task": "cpus"}
 _KNOWN = ("mem", "cpus", "gpu", "gres", "partition", "time", "batch_size")

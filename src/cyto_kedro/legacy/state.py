@@ -36,12 +36,14 @@ class Facts:
         pixel_size_um: Its pixel size (um).
         frame_interval_min: Its time between frames (min).
         full_scale: Largest value of its type; 1 for floating point.
+        means: Mean grey value of channels that are merged, by name in the file.
     """
 
     shape: tuple[int, int, int] | None = None
     pixel_size_um: float | None = None
     frame_interval_min: float | None = None
     full_scale: float | None = None
+    means: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,8 @@ class State:
     nodes: dict[str, list[str]] = field(default_factory=dict)
     full_scale: float | None = None
     measured: tuple[str, ...] = ()
+    means: dict[str, float] = field(default_factory=dict)
+    unweighted: dict[str, str] = field(default_factory=dict)
     written: dict[str, str] = field(default_factory=dict)
 
     def shown(self, name: str) -> str:

@@ -109,6 +109,7 @@ def translate(
         raise _no_channels(document)
     plan = _renamed(plan_of(document))
     state.full_scale = facts.full_scale
+    state.means = {identifier(one): mean for one, mean in facts.means.items()}
     state.measured = tuple(dict.fromkeys(masks for _, masks in plan.pairs))
     _remarks(document, report)
     _apply(state, plan)

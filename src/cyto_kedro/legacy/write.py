@@ -24,7 +24,7 @@ _CATALOG = """\
 _COMMENTS = {
     "dataset": "Files are named in full; the name stands for them in results.",
     "data_root": "Where the images are: containers see this folder.",
-    "sheet": "One row per movie; conditions are columns.",
+    "sheet": "One row per movie; columns are conditions, or files:<channel>.",
     "channels": "Raw image files.",
     "roles": "Cell types: effectors kill, targets are killed.",
     "markers": "Channels measured inside cells.",
