@@ -79,7 +79,10 @@ def test_a_run_that_failed_says_why_and_one_at_work_is_alive(tmp_path) -> None:
     assert "driver gone" in told
     assert "no such channel" in told
     (made.folder / "log").mkdir()
+    made.set_metadata(status="running", error=None)
+    assert "it was killed" in as_text(status(run))
     with locked(made.folder / DRIVER_LOCK):
+        assert "it was killed" not in as_text(status(run))
         assert status(run)["driver"] == "alive"
 
 

@@ -16,11 +16,11 @@ from cyto_kedro.core.layout import Layout
 from cyto_kedro.core.scope import BENCHMARK_WORKFLOW, run_folder
 from cyto_kedro.datasets.references import ReferencesDataset
 from cyto_kedro.methods.scaling import Rules, judge, scaling_of, timed_trials
+from cyto_kedro.provenance.manifest import ACCEPTANCE, add_verdict
 from cyto_kedro.provenance.run_ids import find_run
 from cyto_kedro.provenance.runs import METADATA
 from cyto_kedro.provenance.seal import is_sealed
 
-REPORT = "acceptance_report.json"
 #: Exit codes of the command.
 CODES = {"pass": 0, "fail": 1, "not_judged": 2}
 
@@ -42,7 +42,7 @@ def collect(layout: Layout, wanted: str, references: Path) -> dict[str, Any]:
     """
     run_id = find_run(layout.output_root, BENCHMARK_WORKFLOW, wanted)
     folder = run_folder(layout.output_root, BENCHMARK_WORKFLOW, run_id)
-    before = _json(folder / REPORT)
+    before = _json(folder / ACCEPTANCE)
     stages = tuple(before["stages"])
     tables = {name: _tables(layout.output_root, name, run_id) for name in stages}
     units = pd.concat([pair[0] for pair in tables.values()])
@@ -74,6 +74,7 @@ def write_report(layout: Layout, report: dict[str, Any]) -> str | None:
         return None
     path = folder / "acceptance_report.rejudged.json"
     write_text(path, json.dumps(report, indent=2) + "\n")
+    add_verdict(path)
     return str(path)
 
 

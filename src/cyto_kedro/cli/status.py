@@ -69,6 +69,8 @@ def as_text(facts: dict[str, Any]) -> str:
         f"driver {facts['driver']}",
         f"  {facts['folder']}",
     ]
+    if (facts["status"], facts["driver"]) == ("running", "gone"):
+        lines.append("  it was killed before it could say so")
     movies = Counter(facts["movies"].values())
     if movies:
         counted = ", ".join(f"{n} {name}" for name, n in sorted(movies.items()))

@@ -83,7 +83,7 @@ TIMED = TableSpec(
     | {
         "failed": _count("units that failed"),
         "wall_s": _number("s", "first submission to last end"),
-        "net_s": _number("s", "phases from first work to last end, added up"),
+        "net_s": _number("s", "work of the longest job of each phase, added up"),
         "queue_s": _number("s", "longest wait in the queue of each phase, added up"),
         "startup_s": _number("s", "longest start-up of each phase, added up"),
         "load_s": _number("s", "reading, all units"),

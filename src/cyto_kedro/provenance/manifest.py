@@ -25,6 +25,8 @@ from cyto_kedro.provenance.runs import METADATA, RunRecord, now
 from cyto_kedro.provenance.sidecar import Sidecar
 
 MANIFEST = "provenance_manifest.json"
+#: Of a benchmark run: what its judge found.
+ACCEPTANCE = "acceptance_report.json"
 
 
 def write_manifest(
@@ -61,9 +63,27 @@ def write_manifest(
         "configuration": _described(configuration, "configuration"),
         "outputs": [_output(item, record) for item in outputs],
     }
+    if (report := record.folder / ACCEPTANCE).exists():
+        manifest["verdicts"] = [_verdict(report)]
     path = record.folder / MANIFEST
     write_text(path, json.dumps(manifest, indent=2, default=str) + "\n")
     return path
+
+
+def add_verdict(report: Path) -> None:
+    """Add a later verdict on a run to its manifest; one from the same file is replaced.
+
+    Args:
+        report: An acceptance report in the run folder.
+    """
+    manifest = read_manifest(report.parent)
+    if manifest is None:
+        return  # the run was ended before it wrote one: there is nothing to add to
+    before = manifest.get("verdicts", [])
+    kept = [entry for entry in before if entry["report"] != report.name]
+    manifest["verdicts"] = [*kept, _verdict(report)]
+    text = json.dumps(manifest, indent=2, default=str) + "\n"
+    write_text(report.parent / MANIFEST, text)
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
@@ -73,6 +93,18 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None
+
+
+def _verdict(report: Path) -> dict[str, Any]:
+    found = json.loads(report.read_text("utf-8"))
+    told = {key: found[key] for key in ("verdict", "strict", "banded", "references")}
+    stages = {
+        stage: {"strict": entry["strict"], "banded": entry["banded"]}
+        for stage, entry in found["stages"].items()
+    }
+    digest = sha256_of(report)
+    about = {"report": report.name, "sha256": digest, "judged_at": now()}
+    return about | told | {"stages": stages}
 
 
 def describes(item: dict[str, Any] | None, sidecar: Sidecar) -> bool:

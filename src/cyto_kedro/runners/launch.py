@@ -97,7 +97,7 @@ class Launcher:
             chosen = getattr(value, "method", None) or getattr(value, "rule", None)
             method = getattr(chosen, "name", None)
             if method:
-                found[name.rsplit(".", 1)[-1]] = method
+                found[name.removeprefix("params:").rsplit(".", 1)[-1]] = method
         return ", ".join(f"{role}: {method}" for role, method in found.items()) or "-"
 
     def note(self, key: str, value: Any) -> None:

@@ -14,12 +14,20 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from cyto_kedro.runners.journal import Journal
 from cyto_kedro.runners.processes import exit_status, stop
 from cyto_kedro.runners.stages import Stage
-from cyto_kedro.runners.units import FAILED, Base, Spec, Unit, UnitResult, read_result
+from cyto_kedro.runners.units import (
+    FAILED,
+    WARM_UP,
+    Base,
+    Spec,
+    Unit,
+    UnitResult,
+    read_result,
+)
 
 _READY = "ready"
 _STOP_SECONDS = 10.0
@@ -54,6 +62,13 @@ class _Worker:
             _signal(self.process, signal.SIGKILL)
             self.process.wait()
         stop(self.engine, self.container)  # no child of its client
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """Close the pipe to it."""
+        if self.process.stdin is not None:
+            with suppress(BrokenPipeError):
+                self.process.stdin.close()
 
 
 @dataclass
@@ -86,6 +101,8 @@ class LocalBackend:
         wrap = self.wrap_of(stage)
         gpu = stage.placement.gpu
         self._waiting.extend(_Job(unit, gpu, wrap) for unit in units)
+        if self.base.warm_up and wrap is None:
+            self._start_together(self.gpus if gpu else self.n_jobs)
         self._hand_out()
 
     def poll(self) -> list[UnitResult]:
@@ -114,6 +131,30 @@ class LocalBackend:
             worker.end()
         self._workers.clear()
 
+    def _start_together(self, most: int) -> None:
+        """Start and warm up all workers that there is work for, and wait for them.
+
+        Else the first would work alone while the others start.
+        """
+        wanted = min(most, self.n_jobs, len(self._waiting)) - len(self._workers)
+        jobs = [job for job, _ in zip(self._waiting, range(wanted), strict=False)]
+        cold = set()
+        for job in jobs:
+            worker = self._start_serving()
+            _tell(worker, {WARM_UP: job.unit.as_json()})
+            cold.add(worker.number)
+        others = []
+        while cold:
+            number, line = self._events.get()
+            if number not in cold:
+                others.append((number, line))  # of a worker that is at work
+            elif line in (WARM_UP, None):
+                cold.discard(number)
+                if line is None:  # it died: another takes its place when work begins
+                    self._ended(self._workers[number])
+        for event in others:
+            self._events.put(event)
+
     def _hand_out(self) -> None:
         """Give waiting units to idle workers, or start workers for them."""
         for job in list(self._waiting):
@@ -129,13 +170,7 @@ class LocalBackend:
             idle = [w for w in self._workers.values() if w.job is None]
             worker = idle[0] if idle else self._start_serving()
             worker.job = job
-            stdin = worker.process.stdin
-            with suppress(
-                BrokenPipeError, ValueError
-            ):  # its end is an event of its own
-                if stdin is not None:
-                    stdin.write(json.dumps(job.unit.as_json()) + "\n")
-                    stdin.flush()
+            _tell(worker, job.unit.as_json())
 
     def _start_serving(self) -> _Worker:
         spec = self.journal.specs / "local.json"
@@ -183,8 +218,9 @@ class LocalBackend:
         return worker
 
     def _listen(self, number: int, stream: IO[str]) -> None:
-        for line in stream:
-            self._events.put((number, line.strip()))
+        with stream:
+            for line in stream:
+                self._events.put((number, line.strip()))
         self._events.put((number, None))
 
     def _result(self, worker: _Worker, line: str) -> UnitResult | None:
@@ -196,6 +232,7 @@ class LocalBackend:
     def _ended(self, worker: _Worker) -> UnitResult | None:
         """A worker ended: as it should (one unit in a container), or it died."""
         code = worker.process.wait()
+        worker.hang_up()
         del self._workers[worker.number]
         if worker.job is None:
             return None
@@ -207,6 +244,15 @@ class LocalBackend:
         told = exit_status(code, worker.engine).describe()
         error = f"its worker: {told}; the end of {log}:\n{tail(log)}"
         return UnitResult(unit, FAILED, error=error, job=str(worker.number))
+
+
+def _tell(worker: _Worker, what: dict[str, Any]) -> None:
+    stdin = worker.process.stdin
+    # The end of a worker is an event of its own.
+    with suppress(BrokenPipeError, ValueError):
+        if stdin is not None:
+            stdin.write(json.dumps(what) + "\n")
+            stdin.flush()
 
 
 _THREAD_POOLS = (

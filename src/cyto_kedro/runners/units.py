@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,18 @@ class Unit:
         )
 
 
+#: Asks a serving worker to warm up with a unit, and is its answer.
+WARM_UP = "warm_up"
+
+
+@dataclass(frozen=True)
+class WarmUp:
+    """A unit to be done without keeping anything; ``done`` is called afterwards."""
+
+    unit: Unit
+    done: Callable[[], None]
+
+
 @dataclass(frozen=True)
 class UnitResult:
     """How a unit ended. ``error`` is one line for people, ``trace`` the traceback.
@@ -87,8 +99,8 @@ class UnitResult:
 class Base:
     """What all units of a run share: enough to open the session that does them.
 
-    ``warm_up``: a worker that does units one after the other first does a part of the
-    first one unmeasured, so that libraries, models and compiled code are loaded.
+    ``warm_up``: a worker first does a part of a unit unmeasured, so that libraries,
+    models and compiled code are loaded.
     """
 
     project: str

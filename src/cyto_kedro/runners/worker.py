@@ -31,10 +31,12 @@ from cyto_kedro.runners.experiment import ExperimentRunner, RunContext
 from cyto_kedro.runners.units import (
     DONE,
     FAILED,
+    WARM_UP,
     Base,
     Spec,
     Unit,
     UnitResult,
+    WarmUp,
     write_result,
 )
 from cyto_kedro.runners.usage import Meter
@@ -62,7 +64,7 @@ class WorkerRunner(ExperimentRunner):
     def __init__(
         self,
         base: Base,
-        units: Iterable[Unit],
+        units: Iterable[Unit | WarmUp],
         reply: Callable[[UnitResult], None] = lambda result: None,
     ) -> None:
         super().__init__()
@@ -81,9 +83,13 @@ class WorkerRunner(ExperimentRunner):
     ) -> dict[str, Any]:
         """Do all units; a unit that fails does not keep the others from being done."""
         for unit in self._units:
-            if self._cold:
-                warm_up(self.context, pipeline, unit)
+            if self._cold or isinstance(unit, WarmUp):
                 self._cold = False
+                first = unit.unit if isinstance(unit, WarmUp) else unit
+                warm_up(self.context, pipeline, first)
+            if isinstance(unit, WarmUp):
+                unit.done()
+                continue
             result = run_unit(self.context, pipeline, unit, hook_manager)
             self.failed = self.failed or not result.ok
             write_result(self._folder, result)
@@ -190,7 +196,7 @@ def _run_window(
 
 def work(
     base: Base,
-    units: Iterable[Unit],
+    units: Iterable[Unit | WarmUp],
     reply: Callable[[UnitResult], None] = lambda result: None,
 ) -> bool:
     """Open a session that joins the run, and do the units in it.
@@ -243,17 +249,21 @@ def _serve(base: Base) -> int:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 
-    def units() -> Iterator[Unit]:
-        answers.write("ready\n")
+    def say(word: str) -> None:
+        answers.write(word + "\n")
         answers.flush()
+
+    def units() -> Iterator[Unit | WarmUp]:
+        say("ready")
         for line in sys.stdin:
-            yield Unit.from_json(json.loads(line))
+            values = json.loads(line)
+            if WARM_UP in values:
+                unit = Unit.from_json(values[WARM_UP])
+                yield WarmUp(unit, lambda: say(WARM_UP))
+            else:
+                yield Unit.from_json(values)
 
-    def reply(result: UnitResult) -> None:
-        answers.write(result.unit + "\n")
-        answers.flush()
-
-    work(base, units(), reply)
+    work(base, units(), lambda result: say(result.unit))
     return 0
 
 

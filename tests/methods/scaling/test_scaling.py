@@ -242,6 +242,26 @@ def test_times_of_a_trial_come_from_its_units() -> None:
     assert (found["cpu_s"], found["at_a_time"]) == (6, 2)
 
 
+def test_the_queue_between_jobs_is_not_work() -> None:
+    unit = dict.fromkeys(UNITS.columns, np.nan) | {
+        "stage": "s", "n_jobs": 2, "replicate": 1, "frames": 5, "status": "done",
+        "phase": 0, "submitted_s": 0.0, "error": None, "movie": "m", "host": None,
+        "device": None,
+    }  # fmt: skip
+    spans = [("11", 1.0, 4.0), ("11", 4.0, 6.0), ("12", 3601.0, 3604.0)]
+    units = pd.DataFrame(
+        [
+            unit | {"unit": str(number), "job": job, "started_s": a, "ended_s": b}
+            for number, (job, a, b) in enumerate(spans)
+        ]
+    )
+    trial = timed_table({"s": {2: [1.0]}})[list(TRIALS.columns)]
+    found = timed_trials(trial, UNITS.conform(units)).iloc[0]
+    assert (found["net_s"], found["wall_s"], found["at_a_time"]) == (5, 3604, 1)
+    local = UNITS.conform(units.assign(job=None))
+    assert timed_trials(trial, local).iloc[0]["net_s"] == 3603
+
+
 def test_work_that_follows_on_is_not_side_by_side() -> None:
     started, ended = pd.Series([0.0, 1.0, 1.5]), pd.Series([1.0, 2.0, 1.8])
     assert most_at_a_time(started, ended) == 2

@@ -41,7 +41,10 @@ def timed_trials(trials: pd.DataFrame, units: pd.DataFrame) -> pd.DataFrame:
 
 def _times_of(units: pd.DataFrame) -> dict[str, Any]:
     phases = units.groupby("phase")
-    net = (phases["ended_s"].max() - phases["started_s"].min()).sum(min_count=1)
+    # Jobs that the queue let in one after the other count as if side by side.
+    jobs = units.assign(job=units["job"].fillna("")).groupby(["phase", "job"])
+    busy = jobs["ended_s"].max() - jobs["started_s"].min()
+    net = busy.groupby(level="phase").max().sum(min_count=1)
     return {
         "failed": int((units["status"] != "done").sum()),
         "wall_s": units["ended_s"].max() - units["submitted_s"].min(),
