@@ -98,6 +98,8 @@ class Plan:
     publish_tables: bool = False
     #: Arguments of every task by id, for resources; in legacy files, by tag or name.
     tasks: tuple[str, ...] = field(default=())
+    #: Where the file says which tables are made, for the report.
+    tables: str = "pipeline.label_to_sparse"
 
 
 def check_known(name: str, known: Sequence[str], where: str) -> None:
@@ -208,7 +210,9 @@ def _of_tasks(document: DagPipeline) -> Plan:
         if MODULES[module].stage == "tabulation":
             pairs += [(one, one) for one in found]
     ranked = sorted(steps, key=lambda step: _rank(step.spec.stage))
-    return Plan(tuple(ranked), tuple(dict.fromkeys(pairs)), tasks=tuple(order))
+    return Plan(
+        tuple(ranked), tuple(dict.fromkeys(pairs)), tasks=tuple(order), tables="tables"
+    )
 
 
 def _rank(stage: str) -> int:

@@ -47,7 +47,7 @@ class Report:
         return pd.DataFrame(rows, columns=columns)
 
     def markdown(self, title: str) -> str:
-        """The table as Markdown, after a line of counts."""
+        """The table as Markdown, part by part of the file, after a line of counts."""
         kinds: tuple[Verdict, ...] = ("mapped", "changed", "ignored", "refused")
         counts = ", ".join(f"{len(self.of(kind))} {kind}" for kind in kinds)
         lines = [f"# {title}", "", counts + ".", ""]
@@ -55,9 +55,23 @@ class Report:
         lines += [
             f"| {_code(row.key)} | {row.verdict} | {_code(row.ours)} | "
             f"{row.note.replace('|', '/')} |"
-            for row in self.rows
+            for row in self._by_part()
         ]
         return "\n".join(lines) + "\n"
+
+    def _by_part(self) -> list[Row]:
+        """The rows of each item, task or profile's task together."""
+        first: dict[str, int] = {}
+        for number, row in enumerate(self.rows):
+            first.setdefault(_part(row.key), number)
+        return sorted(self.rows, key=lambda row: first[_part(row.key)])
+
+
+def _part(key: str) -> str:
+    """``tasks.a`` of ``tasks.a CellPose params.gpu``."""
+    head = key.split(" ")[0]
+    inner = head.startswith("execution_configs.")
+    return ".".join(head.split(".")[:3]) if inner else head
 
 
 def _code(text: str) -> str:

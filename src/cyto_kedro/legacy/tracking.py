@@ -11,7 +11,7 @@ from cyto_kedro.legacy.state import Artefact, State, Table
 
 def tabulate(state: State, plan: Plan) -> None:
     """`label_to_sparse`: which table shows which channel in which masks."""
-    key = "pipeline.label_to_sparse"
+    key = plan.tables
     for channel, role in plan.pairs:
         check_known(channel, state.images(), f"{key}.image_label_pair")
         if role in state.channels and role not in state.roles:
