@@ -67,6 +67,7 @@ def test_hybrid_segments_in_docker(
     assert golden.masks("hybrid", "TCell").max() >= 1
 
 
+@pytest.mark.slurm
 def test_cluster_segments_in_apptainer_jobs(
     sif: Path,
     slurm: SlurmCluster,
