@@ -12,6 +12,7 @@ from cyto_kedro.core.errors import StorageError
 from cyto_kedro.datasets import JsonDataset
 from cyto_kedro.hooks import ProvenanceHooks, RunMetadataHooks
 from cyto_kedro.hooks.preflight import check_outputs
+from cyto_kedro.hooks.provenance import is_raw
 from cyto_kedro.provenance.runs import NodeTimes
 from made_runs import layout_in
 
@@ -77,3 +78,33 @@ def test_roots_below_the_raw_root_are_no_raw_data(tmp_path):
     assert layout.is_raw(tmp_path / "raw" / "plate1" / "x")
     assert not layout.is_raw(tmp_path / "raw" / "tmp" / "x")
     assert not layout.is_raw(tmp_path / "rawer" / "x")
+
+
+@pytest.mark.parametrize(
+    ("address", "raw"),
+    [
+        ("ceph://archive/plate1/summary.json", True),
+        ("ceph://cells/raw/summary.json", True),
+        ("ceph://cells/rawer/summary.json", False),
+        ("ceph://cells/scratch/summary.json", False),
+    ],
+)
+def test_raw_roots_elsewhere_are_never_written_either(tmp_path, address, raw, caplog):
+    layout = layout_in(
+        tmp_path,
+        remote={
+            "raw": ["ceph://archive", "ceph://cells/raw"],
+            "scratch": ["ceph://cells/scratch"],
+        },
+    )
+    access = {"endpoint_url": "http://127.0.0.1:1"}
+    dataset = JsonDataset(filepath=address, credentials=access)
+    assert is_raw(dataset.place, layout) == raw
+    outputs = DataCatalog({"summary": dataset})
+    if raw:
+        with pytest.raises(StorageError, match=r"read-only(.|\n)*summary: ceph://"):
+            check_outputs(Pipeline([NODE]), outputs, layout)
+    else:
+        check_outputs(Pipeline([NODE]), outputs, layout)
+        below_no_root = "rawer" in address
+        assert ("Below no root" in caplog.text) == below_no_root

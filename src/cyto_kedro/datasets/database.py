@@ -9,7 +9,6 @@ written in the same transaction and says that the output is whole.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -26,6 +25,7 @@ from cyto_kedro.datasets.database_client import (
     quoted,
     run,
 )
+from cyto_kedro.datasets.database_content import content_of_rows
 from cyto_kedro.datasets.database_schema import (
     TableName,
     has_outputs,
@@ -176,8 +176,8 @@ class TablePlace:
     def content(self) -> tuple[str, int]:
         """SHA-256 over the rows in their order with names and types, and their size.
 
-        It is the hash of the Arrow stream of the table as it is loaded, so that it does
-        not depend on the server, on other rows or on the keys in the address.
+        It is that of the table as it is loaded, so that it does not depend on the
+        server, on other rows or on the keys in the address.
         """
         return content_of_rows(self.load())
 
@@ -320,14 +320,3 @@ def save_together(
             place.replace_in(connection, ready)
 
     server.bounded(work)
-
-
-def content_of_rows(table: pa.Table) -> tuple[str, int]:
-    """SHA-256 of the Arrow stream of a table, and its size in memory."""
-    import pyarrow as pa
-
-    whole = table.combine_chunks()
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, whole.schema) as stream:
-        stream.write_table(whole)
-    return hashlib.sha256(sink.getvalue()).hexdigest(), whole.nbytes

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import networkx as nx
 
 from cyto_kedro.core.uri import Uri
-from cyto_kedro.datasets.database import TablePlace, content_of_rows, save_together
+from cyto_kedro.datasets.database import TablePlace, save_together
 from cyto_kedro.datasets.database_client import Server
-from cyto_kedro.datasets.network_tables import from_tables, to_tables
+from cyto_kedro.datasets.database_content import content_of_rows
+from cyto_kedro.datasets.network_tables import form_of, from_tables, to_tables
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -73,8 +74,10 @@ class NetworkPlace:
 
     def content(self) -> tuple[str, int]:
         """SHA-256 over the hashes of both tables, and the size of their rows."""
-        (first, size), (second, more) = map(content_of_rows, self._both())
-        whole = hashlib.sha256(f"nodes {first}\nedges {second}\n".encode())
+        nodes, edges = self._both()
+        (first, size), (second, more) = content_of_rows(nodes), content_of_rows(edges)
+        text = f"nodes {first}\nedges {second}\n{form_of(nodes)}\n"
+        whole = hashlib.sha256(text.encode())
         return whole.hexdigest(), size + more
 
     def state(self) -> str:

@@ -71,7 +71,7 @@ def from_tables(nodes: pa.Table, edges: pa.Table) -> nx.Graph:
     Raises:
         InputError: The table of nodes is that of no network.
     """
-    form = json.loads((nodes.schema.metadata or {}).get(_META, b"null"))
+    form = json.loads(form_of(nodes))
     if form is None:
         raise InputError("These rows are no network")
     kinds = {
@@ -90,6 +90,11 @@ def from_tables(nodes: pa.Table, edges: pa.Table) -> nx.Graph:
     rows = _rows(edges, form["edges"])
     graph.add_edges_from(zip(*ends, rows, strict=True))
     return graph
+
+
+def form_of(nodes: pa.Table) -> str:
+    """What is neither a node nor an edge, as JSON; ``null`` of another table."""
+    return (nodes.schema.metadata or {}).get(_META, b"null").decode()
 
 
 def _plain(kind: str, attributes: Mapping[Any, Any]) -> dict[str, Any]:

@@ -40,7 +40,8 @@ class Vouching:
                 verified = verify_run(folder, run, parts, self.opener)  # type: ignore[arg-type]
                 check_unchanged(verified, folder)
             except CytoError as exc:
-                self._verified[workflow, run] = f"{exc.what.splitlines()[0]} ({run})"
+                reason = exc.what.splitlines()[0].rstrip(":")
+                self._verified[workflow, run] = f"{reason} ({run})"
             else:
                 self._verified[workflow, run] = ""
         return self._verified[workflow, run]
