@@ -26,6 +26,11 @@ class CytoError(Exception):
         return _rebuild, (type(self), self.what, self.where, self.fix)
 
 
+def first_line(error: CytoError) -> str:
+    """What is wrong, as far as it fits into a list."""
+    return error.what.partition("\n")[0]
+
+
 def _rebuild(kind: type[CytoError], what: str, where: str, fix: str) -> CytoError:
     return kind(what, where=where, fix=fix)
 

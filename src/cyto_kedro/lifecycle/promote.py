@@ -19,7 +19,7 @@ from cyto_kedro.provenance.seal import (
     read_seal,
     seal,
 )
-from cyto_kedro.provenance.verify import SAME, Verification, verify_run
+from cyto_kedro.provenance.verify import CHANGED, SAME, Verification, verify_run
 
 MIB = 2**20
 # Text and tables may be long in a large experiment; anything else of that size is an
@@ -165,10 +165,14 @@ def check_unchanged(verified: Verification, folder: Path) -> None:
         InputError: They are not, or the run accounts for none.
     """
     if verified.code != SAME:
+        changed = verified.code == CHANGED
+        what = "are not those of the run" if changed else "cannot all be read from here"
         raise InputError(
-            f"The results are not those of the run:\n{verified.as_text()}",
+            f"The results {what}:\n{verified.as_text()}",
             where=str(folder),
-            fix="restore the files, or run again",
+            fix="restore the files, or run again"
+            if changed
+            else "mount what they lie on, or start the service, and try again",
         )
     if not verified.of("outputs"):
         raise InputError("The manifest of this run lists no result", where=str(folder))

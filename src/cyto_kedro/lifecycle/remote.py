@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from cyto_kedro.core.errors import ConfigError, CytoError, StorageError
+from cyto_kedro.core.errors import ConfigError, CytoError, StorageError, first_line
 from cyto_kedro.core.locks import locked
 from cyto_kedro.core.scope import BENCHMARK_WORKFLOW, run_folder
 from cyto_kedro.core.uri import Opener, Place
@@ -68,7 +68,7 @@ class RemoteScratch:
                 return None
             run, why = self._verdict(candidate, places[0])
         except CytoError as exc:
-            return replace(candidate, refused=f"cannot be read: {exc.what}")
+            return replace(candidate, refused=f"cannot be read: {first_line(exc)}")
         if not why and not under_lock:
             why = self._why_in_use(candidate)
         sizes = {"files": files, "size_bytes": size}

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from cyto_kedro.core.errors import CytoError
+from cyto_kedro.core.errors import CytoError, first_line
 from cyto_kedro.core.layout import Layout
 from cyto_kedro.core.roots import StorageClass
 from cyto_kedro.core.scope import RUN_ID
@@ -112,7 +112,7 @@ def _remote(layout: Layout, root_of: Callable[[str], Root]) -> Iterator[Usage]:
             try:
                 parts, why = root_of(address).usage(), ""
             except CytoError as exc:  # a service that is away
-                parts, why = {address: (0, 0)}, exc.what
+                parts, why = {address: (0, 0)}, first_line(exc)
             for path, (files, size) in parts.items():
                 yield Usage(kind, None, None, None, None, path, files, size, why=why)
 

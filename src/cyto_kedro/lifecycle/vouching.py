@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cyto_kedro.core.errors import CytoError
+from cyto_kedro.core.errors import CytoError, first_line
 from cyto_kedro.core.layout import Layout
 from cyto_kedro.core.locks import is_locked
 from cyto_kedro.core.scope import run_folder
@@ -40,7 +40,7 @@ class Vouching:
                 verified = verify_run(folder, run, parts, self.opener)  # type: ignore[arg-type]
                 check_unchanged(verified, folder)
             except CytoError as exc:
-                reason = exc.what.splitlines()[0].rstrip(":")
+                reason = first_line(exc).rstrip(":")
                 self._verified[workflow, run] = f"{reason} ({run})"
             else:
                 self._verified[workflow, run] = ""

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from cyto_kedro.core.errors import CytoError, InputError
+from cyto_kedro.core.errors import CytoError, InputError, first_line
 from cyto_kedro.core.parallel import side_by_side
 from cyto_kedro.core.uri import Opener, Place
 from cyto_kedro.provenance.hashing import sha256_of
@@ -167,7 +167,7 @@ class _File:
         except OSError as exc:
             return self._told("unseen", exc.strerror or str(exc))
         except CytoError as exc:
-            return self._told("unseen", exc.what)
+            return self._told("unseen", first_line(exc))
 
     def _told(self, state: State, why: str = "") -> Finding:
         return Finding(self.part, str(self.path or self.uri), state, why)
