@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from cyto_kedro.cli.legacy import runner_of
+from cyto_kedro.core.errors import ConfigError
 from cyto_kedro.core.layout import Layout
 from cyto_kedro.legacy.modules import MODULES
 from cyto_kedro.pipelines.contacts.params import ContactsParams
@@ -23,9 +27,11 @@ from cyto_kedro.pipelines.preprocessing.params import (
 )
 from cyto_kedro.pipelines.segmentation.params import SegmentationParams
 from cyto_kedro.pipelines.tracking.params import TrackingParams
+from cyto_kedro.runners import kubernetes
 from cyto_kedro.runners.profiles import ExecutionConfig
 from cyto_kedro.runners.resources import SlurmConfig
 from golden_pycyto import FOLDER, NAMES, expected, files_of, translated
+from project import Project
 
 _MODELS = {
     "contacts": ContactsParams,
@@ -94,3 +100,23 @@ def test_every_key_of_a_file_is_in_the_report() -> None:
     for axis in document.pop("image_range"):
         assert f"image_range.{axis}" in keys
     assert set(document) <= keys
+
+
+def test_the_cloud_is_not_submitted_to_but_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        runner_of(translated("pipeline.cluster.yaml", "cloud"), "cloud", None, False)
+    (words,) = re.findall(r"kubernetes (--env.*) -- kedro run", str(caught.value))
+    assert words == "--env cluster --profile cloud --node TCell.segment"
+    assert "--profile local" in str(caught.value)
+    # What the message says, done.
+    project = Project.create(tmp_path / "p")
+    made = expected("pipeline.cluster.yaml")
+    shutil.copytree(made, project.folder / "conf" / "cluster")
+    monkeypatch.chdir(project.folder)
+    kubernetes.main([*words.split(), "--", "kedro", "run", "--env", "cluster"])
+    text = (project.folder / "kubernetes_job.yaml").read_text("utf-8")
+    pod = yaml.safe_load(text)["spec"]["template"]["spec"]
+    assert pod["nodeSelector"] == {"accelerator": "nvidia-tesla-v100"}
+    assert pod["containers"][0]["resources"]["limits"]["memory"] == "16Gi"

@@ -294,12 +294,16 @@ def _check_engines(translation: Translation) -> None:
     entries = profiles.get(translation.profile, {})
     engines = sorted({str(e["engine"]) for e in entries.values()} - {"bare"})
     if "kubernetes" in engines:
+        env, profile = translation.name, translation.profile
+        node = next(n for n, e in entries.items() if e["engine"] == "kubernetes")
         raise ConfigError(
             f"The profile '{translation.profile}' runs on Kubernetes, to which nothing "
             "is submitted from here",
             where="execution_configs",
-            fix="import-yaml, then python -m cyto_kedro.runners.kubernetes writes the "
-            "Job; or run with --profile local",
+            fix=f"kedro cyto import-yaml makes conf/{env}; then python -m "
+            f"cyto_kedro.runners.kubernetes --env {env} --profile {profile} --node "
+            f"{node} -- kedro run --env {env} writes the Job; or run with --profile "
+            "local",
         )
     missing = [one for one in engines if shutil.which(one) is None]
     if missing:
