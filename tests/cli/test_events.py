@@ -15,7 +15,6 @@ from cyto_kedro.cli.events_import import import_events, origin_of, read_sheet
 from cyto_kedro.core import schemas
 from cyto_kedro.core.calibration import Calibration
 from cyto_kedro.core.errors import ConfigError, InputError
-from cyto_kedro.core.layout import Layout
 from cyto_kedro.core.schemas import (
     ATTRIBUTION,
     CONTACTS,
@@ -28,25 +27,12 @@ from cyto_kedro.core.schemas import (
 from cyto_kedro.pipeline_registry import CATEGORIES
 from cyto_kedro.pipelines.killing.params import KillingParams
 from cyto_kedro.pipelines.killing.populations import compare_movies
+from stand_ins import DEATH, RunInMemory, two_roles
 from tables import filled, tracks_table
 
 FRAMES, SIZE = 20, 40
 KNOWN = Calibration.regular((FRAMES, SIZE, SIZE), frame_interval_min=2.0, movie="m1")
-LAYOUT = Layout.model_validate(
-    {
-        "data_root": "a",
-        "scratch_root": "b",
-        "output_root": "c",
-        "dataset": "d",
-        "sheet": "e",
-        "channels": {"green": {"files": "g"}, "red": {"files": "r"}},
-        "roles": {
-            "tcell": {"kind": "effector", "channels": ["green"]},
-            "cancer": {"kind": "target", "channels": ["red"]},
-        },
-        "markers": {"death": {"channel": "red", "kind": "death"}},
-    }
-)
+LAYOUT = two_roles(**DEATH)
 
 
 CELL = {"touches_border": False, "in_valid_region": True, "area_um2": 64.0}
@@ -77,14 +63,12 @@ def parameters():
     return {name: chosen.get(name, {}) for name in names}
 
 
-class FakeRun:
+class JudgedRun(RunInMemory):
     """Two movies of four targets each, of which two died."""
 
-    layout = LAYOUT
-
     def __init__(self, folder):
-        self.folder, self.run = folder, SimpleNamespace(id="20260101T000000Z")
-        self.record = {"parameters": parameters()}
+        super().__init__(folder, {}, LAYOUT, ("m1", "m2"), **parameters())
+        self.run = SimpleNamespace(id="20260101T000000Z")
         targets, frames = np.arange(1, 5), np.arange(FRAMES)
         died = targets <= 2
         tcell = np.zeros((FRAMES, SIZE, SIZE), np.uint32)
@@ -211,21 +195,15 @@ class FakeRun:
             targets=("cancer",),
         )
 
-    def movies(self, only=None):
-        return [only] if only else ["m1", "m2"]
-
     def load(self, name, movie=None):
-        if name in self.data:
-            return self.data[name]
+        if self.has(name):
+            return super().load(name, movie)
         return BLANK[name.split(".")[-1]].empty()
-
-    def has(self, name, movie=None):
-        return name in self.data
 
 
 @pytest.fixture
 def run(tmp_path):
-    return FakeRun(tmp_path / "run")
+    return JudgedRun(tmp_path / "run")
 
 
 @pytest.fixture

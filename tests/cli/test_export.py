@@ -15,7 +15,6 @@ from cyto_kedro.cli.export_images import relabelled, write_image
 from cyto_kedro.cli.export_napari import LOADER, write_napari
 from cyto_kedro.cli.export_prism import write_prism
 from cyto_kedro.core.calibration import Calibration
-from cyto_kedro.core.layout import Layout
 from cyto_kedro.core.schemas import (
     CONTACT_RATES,
     DEATHS,
@@ -27,44 +26,12 @@ from cyto_kedro.core.schemas import (
     TRACK_SUMMARY,
 )
 from cyto_kedro.datasets import NapariTracksDataset, OmeZarrDataset
+from stand_ins import RunInMemory, two_roles
 from tables import filled, tracks_table
 
 SHAPE = (3, 8, 10)
 KNOWN = Calibration.regular(SHAPE, 0.5, 2.0, channels=("green", "red"), movie="m1")
-LAYOUT = Layout.model_validate(
-    {
-        "data_root": "a",
-        "scratch_root": "b",
-        "output_root": "c",
-        "dataset": "d",
-        "sheet": "e",
-        "channels": {"green": {"files": "g"}, "red": {"files": "r"}},
-        "roles": {
-            "tcell": {"kind": "effector", "channels": ["green"]},
-            "cancer": {"kind": "target", "channels": ["red"]},
-        },
-    }
-)
-
-
-class FakeRun:
-    """A finished run whose datasets are at hand."""
-
-    layout = LAYOUT
-
-    def __init__(self, folder, data, **record):
-        self.folder, self.data = folder, data
-        self.record = {"parameters": record}
-
-    def load(self, name, movie=None):
-        found = self.data[name]
-        return found[movie] if isinstance(found, dict) and movie in found else found
-
-    def has(self, name, movie=None):
-        return name in self.data
-
-    def path(self, name, movie=None):
-        return self.folder / name.replace(".", "_")
+LAYOUT = two_roles()
 
 
 def labels():
@@ -172,7 +139,7 @@ def napari_run(tmp_path):
             "effector_track_id": pd.array([8, None], "Int64"),
         },
     )
-    return FakeRun(tmp_path, data)
+    return RunInMemory(tmp_path, data)
 
 
 class Viewer:
@@ -274,7 +241,7 @@ def prism_run(tmp_path, movies):
     )
     groups = ["killing", "killing", "control"][: len(movies)]
     data["conditions"] = pd.DataFrame({"movie": movies, "condition": groups})
-    return FakeRun(tmp_path, data, killing={"survival": {"group_by": "condition"}})
+    return RunInMemory(tmp_path, data, killing={"survival": {"group_by": "condition"}})
 
 
 def test_prism_gets_a_column_per_group_and_movies_are_averaged(tmp_path):

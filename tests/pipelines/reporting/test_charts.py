@@ -432,9 +432,9 @@ def test_capacity_shows_deaths_with_their_interval():
 
 def test_what_is_not_drawn_is_said_once_per_reason():
     text = "figure,reason\ndwell_times,no contact was seen\nother,nobody died\n"
-    words = {"dwell": "Short", "dwell_times": "Distribution of dwell times"}
+    words = {"dwell": "Short", "dwell_times": "Dwell times (bars: counts)"}
     (said,) = left_out(text, words)
-    assert said == "Not drawn, as no contact was seen: distribution of dwell times."
+    assert said == "Not drawn, as no contact was seen: dwell times."
 
 
 def groups_of_two(**test):

@@ -14,7 +14,6 @@ import pandas as pd
 import pytest
 import yaml
 
-from cyto_kedro.core.layout import Layout
 from cyto_kedro.core.schemas import KILLS
 from cyto_kedro.core.tags import EXPERIMENT
 from cyto_kedro.methods.results.quality import none_found
@@ -23,29 +22,17 @@ from cyto_kedro.pipelines.reporting import create_pipeline, superplots
 from cyto_kedro.pipelines.reporting.experiment_node import draw_experiment
 from cyto_kedro.pipelines.reporting.nodes import compose_report
 from cyto_kedro.pipelines.reporting.params import ReportingParams
+from stand_ins import DEATH, TWO_ROLES, two_roles
 from tables import filled
 
 CONF = Path(__file__).parents[3] / "conf" / "base"
 KILLING = yaml.safe_load((CONF / "parameters_killing.yml").read_text())["killing"]
 KILLING["survival"]["control_column"] = "blank"
-LAYOUT = {
-    "data_root": "a",
-    "scratch_root": "b",
-    "output_root": "c",
-    "dataset": "d",
-    "sheet": "e",
-    "channels": {"green": {"files": "g"}, "red": {"files": "r"}},
-    "roles": {
-        "tcell": {"kind": "effector", "channels": ["green"]},
-        "cancer": {"kind": "target", "channels": ["red"]},
-    },
-}
-DEATH = {"markers": {"death": {"channel": "red", "kind": "death"}}}
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><title>x</title></svg>'
 
 
 def pipeline_of(**changes):
-    return create_pipeline(Layout.model_validate(LAYOUT | changes))
+    return create_pipeline(two_roles(**changes))
 
 
 def test_the_shipped_parameters_are_valid_and_are_the_defaults():
@@ -93,7 +80,7 @@ def test_with_a_death_marker_each_death_gets_its_evidence():
 
 
 def test_targets_alone_have_deaths_but_no_killers():
-    roles = {"cancer": LAYOUT["roles"]["cancer"]}
+    roles = {"cancer": TWO_ROLES["roles"]["cancer"]}
     found = pipeline_of(roles=roles, **DEATH)
     assert not any("attribution" in name for name in found.inputs())
     assert "kills@movie" in found.outputs() | found.datasets()

@@ -30,8 +30,8 @@ _PARTS: dict[str, dict[str, tuple[str, bool]]] = {
         ),
         "serial_killers": ("Effectors by number of kills", False),
         "capacity": (
-            "Deaths, and kills by credit, per hour of a living effector in view, in "
-            "parts of the movie",
+            "Deaths and credited kills per hour of a living effector in view, in parts "
+            "of the movie",
             False,
         ),
         "death_signals": ("Death signal of each target; dying cells in colour", False),

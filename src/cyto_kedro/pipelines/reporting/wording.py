@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,8 @@ def left_out(text: str, words: dict[str, str]) -> list[str]:
     for name, reason in rows:
         stem = max((s for s in words if name.startswith(s)), key=len, default="")
         if stem:
-            what = words[stem]
+            # Without the explanations of a picture that is not there.
+            what = re.split(r" \(|[:;,]", words[stem])[0]
             told.setdefault(reason, []).append(what[0].lower() + what[1:])
     return [
         f"Not drawn, as {reason}: {'; '.join(dict.fromkeys(what))}."
