@@ -14,6 +14,7 @@ import click
 import numpy as np
 import pytest
 import tifffile
+import yaml
 
 from cyto_kedro.cli.main import cli
 from cyto_kedro.simulation.movie import simulate
@@ -75,11 +76,27 @@ def blocks(page: str) -> list[tuple[str, str]]:
     return re.findall(r"```(\w+)\n(.*?)```", text, re.S)
 
 
+def _draw_less(path: Path) -> None:
+    """What takes time in tiny movies is repeated draws: a few show as much."""
+    killing = yaml.safe_load(path.read_text("utf-8"))
+    inside = killing["killing"]
+    chance = {"n_shifts": 20, "n_moves": 20, "n_refits": 19}
+    inside["attribution"] |= {
+        "chance": inside["attribution"].get("chance", {}) | chance,
+        "sensitivity": {"n_shifts": 20},
+        "density": {"n_repeats": 2},
+    }
+    fewer = {"n_bootstrap": 20, "n_permutations": 99}
+    inside["survival"] = inside.get("survival", {}) | fewer
+    path.write_text(yaml.safe_dump(killing), "utf-8")
+
+
 @pytest.fixture(scope="module")
 def shell(tmp_path_factory):
     """A shell in a project of tiny movies; the microscope's plate lies beside it."""
     folder = tmp_path_factory.mktemp("tutorial")
     project = small_project(folder / "project", 2)
+    _draw_less(project.folder / "conf" / "base" / "parameters_killing.yml")
     options = SimulationParams(
         n_frames=4, height_px=128, width_px=128, n_effectors=5, n_targets=4
     )
