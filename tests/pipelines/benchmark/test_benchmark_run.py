@@ -32,6 +32,16 @@ def _benchmark(project: Project, *words: str, keep: bool = False) -> Path:
     return project.runs("benchmark/master")[-1]
 
 
+def _previews(api: Path) -> dict[str, str | None]:
+    """How Kedro-Viz previews each dataset of the benchmark."""
+    nodes = _json(api / "pipelines" / "benchmark")["nodes"]
+    return {
+        node["name"]: _json(api / "nodes" / node["id"]).get("preview_type")
+        for node in nodes
+        if node["type"] == "data"
+    }
+
+
 def _json(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text("utf-8"))
 
@@ -68,6 +78,14 @@ def test_it_measures_judges_and_is_judged_again(tmp_path: Path) -> None:
     assert conf["catalog"]["acceptance_report"]["filepath"] == str(
         run / "acceptance_report.json"
     )
+
+    built = project.kedro("viz", "build", "--include-previews", timeout=200)
+    assert built.returncode == 0, built.stdout + built.stderr
+    shown = _previews(project.folder / "build" / "api")
+    assert shown["benchmark_figures"] == "ImagePreview"
+    assert shown["acceptance_report"] == "JSONPreview"
+    for name in ("benchmark_trials", "benchmark_scaling", "benchmark_fits"):
+        assert shown[name] == "TablePreview"
 
     again = project.kedro("cyto", "collect", "--validate")
     assert again.returncode == 2, again.stdout + again.stderr  # no reference
