@@ -129,8 +129,8 @@ def wanted(**values):
     )
 
 
-def ask_nothing(what):
-    raise AssertionError(f"asked for the {what}")
+def ask_nothing(missing):
+    raise AssertionError(f"asked for {missing}")
 
 
 @pytest.fixture(scope="module")
@@ -197,9 +197,9 @@ def test_only_what_a_file_does_not_say_is_asked(real_data, tmp_path, caplog):
     pytest.importorskip("bioio_czi")
     asked = []
 
-    def ask(what):
-        asked.append(what)
-        return 2.0
+    def ask(missing):
+        asked.extend(missing)
+        return [2.0]
 
     path = real_data / "formats" / "tiles_time_z.czi"
     write_environment([path], wanted(z=1), tmp_path, tmp_path, ask)
@@ -214,7 +214,8 @@ def test_what_no_file_says_must_be_given(project, tmp_path):
     tifffile.imwrite(path, plain, photometric="minisblack")
     words = ("cyto", "init", str(path), "--env", "plain", "--role", "channel_0=target")
     done = project.kedro(*words)
-    assert done.returncode != 0 and "--pixel-size-um" in done.stdout + done.stderr
+    told = "give --pixel-size-um and --frame-interval-min"
+    assert done.returncode != 0 and told in done.stdout + done.stderr
     assert not (project.folder / "conf" / "plain").exists()
     done = project.kedro(
         *words, "--pixel-size-um", "0.5", "--frame-interval-min", "3", "--copy"

@@ -25,6 +25,7 @@ from cyto_kedro.datasets.facts import SceneFacts
 from cyto_kedro.datasets.sources import read_stack
 
 _FILES = ("globals.yml", "experiment.csv", "parameters_analysis.yml", "channels.png")
+PIXEL_SIZE, INTERVAL = "pixel size (um)", "time between frames (min)"
 _SMALLEST_AREA = 0.15  # of a typical cell; below is debris
 _DEFAULT_DIAMETER_UM = 12.0
 
@@ -48,7 +49,7 @@ def write_environment(
     wanted: Wanted,
     conf: Path,
     data_root: Path,
-    ask: Callable[[str], float],
+    ask: Callable[[list[str]], list[float]],
 ) -> tuple[Path, dict[str, Guess]]:
     """Write ``conf/<env>`` for some files; returns it and the guessed channels.
 
@@ -57,7 +58,7 @@ def write_environment(
         wanted: Options.
         conf: The project's ``conf``.
         data_root: Where ``--copy`` and ``--link`` put files.
-        ask: Called with a question that no file answers.
+        ask: Called with what no file says, if anything; gives the numbers.
 
     Raises:
         ConfigError: The environment exists, or an option does not fit the files.
@@ -134,16 +135,19 @@ def _middle(raw: RawChannel) -> np.ndarray:
 
 
 def _calibration(
-    raws: dict[str, RawChannel], wanted: Wanted, ask: Callable[[str], float]
+    raws: dict[str, RawChannel], wanted: Wanted, ask: Callable[[list[str]], list[float]]
 ) -> tuple[tuple[float | None, float], float | None]:
     """(for globals.yml, in use) pixel size, and interval for globals.yml."""
     raw = next(iter(raws.values()))
     stated, interval = wanted.pixel_size_um, wanted.frame_interval_min
-    if raw.pixel_size_um is None and stated is None:
-        stated = ask("pixel size (um)")
     known = raw.frame_interval_min or raw.frame_times_min
+    missing = []
+    if raw.pixel_size_um is None and stated is None:
+        missing.append(PIXEL_SIZE)
     if raw.data.shape[0] > 1 and known is None and interval is None:
-        interval = ask("time between frames (min)")
+        missing.append(INTERVAL)
+    told = dict(zip(missing, ask(missing), strict=True)) if missing else {}
+    stated, interval = told.get(PIXEL_SIZE, stated), told.get(INTERVAL, interval)
     used = stated if raw.pixel_size_um is None else raw.pixel_size_um[0]
     return (stated, float(used or math.nan)), interval
 

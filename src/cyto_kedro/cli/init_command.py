@@ -102,12 +102,19 @@ def _plane(text: str | None) -> int | str | None:
     return int(text)
 
 
-def _ask(what: str) -> float:
+def _ask(missing: list[str]) -> list[float]:
+    """Ask whoever sits there; a script is told all that it lacks at once."""
+    from cyto_kedro.cli.init import PIXEL_SIZE
+
     if not sys.stdin.isatty():
-        pixel = what.startswith("pixel")
+        options = {PIXEL_SIZE: "--pixel-size-um"}
         raise ConfigError(
-            f"No file states the {what}",
-            fix=f"give {'--pixel-size-um' if pixel else '--frame-interval-min'}",
+            f"No file states the {' and the '.join(missing)}",
+            fix="give "
+            + " and ".join(options.get(m, "--frame-interval-min") for m in missing),
         )
-    question = f"No file states the {what}"
-    return float(click.prompt(question, type=click.FloatRange(1e-6)))
+    above_0 = click.FloatRange(1e-6)
+    return [
+        float(click.prompt(f"No file states the {what}", type=above_0))
+        for what in missing
+    ]
