@@ -216,6 +216,52 @@ def test_tables_networks_and_values_come_back(ceph, bucket):
     np.testing.assert_array_equal(arrays.load()["x"], np.arange(3))
 
 
+@pytest.mark.parametrize("scheme", ["s3", "ceph", "file"])
+def test_every_scheme_takes_images_tables_and_networks(scheme, ceph, bucket, tmp_path):
+    root = f"file://{tmp_path}" if scheme == "file" else f"{scheme}://cells/{scheme}"
+    access = {} if scheme == "file" else {"credentials": ceph.credentials}
+    image = OmeZarrDataset(f"{root}/i.zarr", kind="label", **access)
+    image.save(LAZY)
+    np.testing.assert_array_equal(image.load().compute(), STACK)
+    table = TableDataset(f"{root}/t.parquet", **access)
+    table.save(pd.DataFrame({"a": [1, 2]}))
+    assert table.load()["a"].tolist() == [1, 2]
+    network = NetworkDataset(f"{root}/n.graphml", **access)
+    network.save(nx.path_graph(3))
+    assert nx.utils.graphs_equal(network.load(), nx.path_graph(3))
+    assert all(dataset.exists() for dataset in (image, table, network))
+
+
+def test_s3_takes_its_keys_from_the_usual_variables(ceph, bucket, monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", str(ceph.credentials["key"]))
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", str(ceph.credentials["endpoint_url"]))
+    values = JsonDataset("s3://cells/env/v.json")
+    values.save([1])
+    assert values.load() == [1]
+
+
+def test_a_gateway_that_stalls_while_a_store_is_written(labels, ceph):
+    labels.save(LAZY)
+
+    def slow(block: np.ndarray) -> np.ndarray:
+        time.sleep(0.2)
+        return block + np.uint32(1)
+
+    stall = threading.Timer(0.5, ceph.pause_gateway, (True,))
+    stall.start()
+    begin = time.monotonic()
+    try:
+        with pytest.raises(DatasetError, match="request failed") as caught:
+            labels.save(LAZY.map_blocks(slow, dtype=np.uint32))
+    finally:
+        stall.join()
+        ceph.pause_gateway(False)
+    assert time.monotonic() - begin < 60
+    assert SECRET not in str(caught.value)
+    np.testing.assert_array_equal(labels.load().compute(), STACK)
+
+
 def test_the_gateway_killed_while_a_store_is_written(labels, ceph):
     labels.save(LAZY)
 

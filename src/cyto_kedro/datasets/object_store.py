@@ -112,6 +112,7 @@ class Objects:
             use_listings_cache=False,
             skip_instance_cache=True,
             asynchronous=asynchronous,
+            session=_session(),
         )
         found.retries = 1  # botocore's attempts are enough
         return found
@@ -256,6 +257,20 @@ class Objects:
             while block := f.read(_BLOCK):
                 digest.update(block)
         return digest.hexdigest()
+
+
+def _session() -> Any:
+    """A session whose puts end in a bounded time.
+
+    Before each body it would ask by ``Expect: 100-continue``, and aiohttp waits for the
+    answer without any limit: a service that stalls would hang a run for ever.
+    """
+    from aiobotocore.session import AioSession
+    from botocore.handlers import add_expect_header
+
+    session = AioSession()
+    session.unregister("before-call.s3", add_expect_header)
+    return session
 
 
 def _close(connection: S3FileSystem) -> None:
