@@ -511,3 +511,8 @@ def test_a_remark_on_many_comparisons_is_written_once():
     assert listed.notes == ("1: too few", "2: enough")
     assert [row[-1] for row in listed.rows] == ["1"] * 30 + ["2"]
     assert listed.folded
+
+
+def test_one_ratio_alone_is_said_to_be_one():
+    drawn = well_charts.by_ratio(ET_DEPENDENCE.empty(), SUPERPLOT.empty(), LOOKS)
+    assert "differ in E:T" in (why_empty(drawn) or "")

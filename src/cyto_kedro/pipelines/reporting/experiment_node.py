@@ -92,6 +92,9 @@ def _ratios(
         figures[f"groups_et_ratio_{of}"] = well_charts.ratios(part, looks, group_of)
         tables[f"groups_et_ratio_{of}"] = part
     slopes = compared.get("et_dependence", _NONE)
+    if slopes.empty and "et_dependence" in compared:
+        drawn = well_charts.by_ratio(slopes, compared["superplot"], looks)
+        figures["groups_et_dependence"] = drawn
     for of, part in population_charts.split(slopes).items():
         drawn = well_charts.by_ratio(part, compared["superplot"], looks)
         figures[f"groups_et_dependence_{of}"] = drawn

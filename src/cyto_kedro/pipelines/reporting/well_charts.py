@@ -26,6 +26,7 @@ _SHAPES = "osD^vPX*"
 _ACROSS = 4
 _SHARES = ("survival", "died_in_field", "killer_fraction", "serial_fraction", "gini")
 _MEASURED_ET = "et_measured"
+_ONE_RATIO = "too few wells of one donor and condition differ in E:T"
 
 
 def wells(table: pd.DataFrame, looks: dict[str, Look]) -> Figure:
@@ -62,14 +63,21 @@ def _shapes(table: pd.DataFrame) -> dict[str, str]:
     return {d: _SHAPES[i % len(_SHAPES)] for i, d in enumerate(donors)}
 
 
-def _name_donors(drawn: Figure, shapes: dict[str, str]) -> None:
-    if len(shapes) < 2:
+def _name_donors(
+    drawn: Figure, shapes: dict[str, str], looks: dict[str, Look] | None = None
+) -> None:
+    """What shapes mean, and colours where no axis names the groups."""
+    looks = looks or {}
+    if len(shapes) < 2 and not looks:
         return
     from matplotlib.lines import Line2D
 
     handles = [
         Line2D([], [], ls="", marker=shape, color=MUTED, label=f"donor {donor}")
         for donor, shape in shapes.items()
+    ] + [
+        Line2D([], [], color=look.colour, lw=2, label=group)
+        for group, look in looks.items()
     ]
     drawn.legend(handles=handles, loc="outside lower center", ncols=8, fontsize=8)
 
@@ -155,19 +163,21 @@ def by_ratio(
     # The sheet's ratio is what was meant; the measured one where it does not vary.
     shown = slopes.sort_values("source", ascending=False, kind="stable")
     shown = shown.drop_duplicates("outcome")
-    rows = -(-max(len(shown), 1) // _ACROSS)
+    across = 3 if len(shown) in (5, 6) else _ACROSS
+    rows = -(-max(len(shown), 1) // across)
     with blank_figure(9.4, 2.6 * rows + 0.2) as drawn:
         if shown.empty:
-            say_nothing_there(drawn.add_subplot(), "E:T does not vary between wells")
+            say_nothing_there(drawn.add_subplot(), _ONE_RATIO)
             return drawn
-        panels = drawn.subplots(rows, _ACROSS, squeeze=False).ravel()
+        panels = drawn.subplots(rows, across, squeeze=False).ravel()
         shapes = _shapes(superplot)
         for axes in panels[len(shown) :]:
             axes.set_axis_off()
         for axes, one in zip(panels, shown.to_dict(orient="records"), strict=False):
             points = _points(superplot, one)
             _slope(axes, points, one, looks, shapes)
-        _name_donors(drawn, shapes)
+        seen = set(superplot.loc[superplot["et_sheet"] != 0, "group"].dropna())
+        _name_donors(drawn, shapes, {g: look for g, look in looks.items() if g in seen})
     return drawn
 
 
