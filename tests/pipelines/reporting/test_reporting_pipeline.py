@@ -209,6 +209,13 @@ def test_many_movies_are_listed_but_not_all_drawn():
     assert text.count("look &lt;here&gt;") == 3
 
 
+def test_the_third_movie_opens_on_a_click_and_costs_nothing_before():
+    before, third = page(movies=("m1", "m2", "m3")).split('id="movie-m3"')
+    assert "<details" not in before and 'loading="lazy"' not in before
+    assert third.count("<img ") == third.count('loading="lazy"') == 3
+    assert "open on a click" in before and "open on a click" not in page()
+
+
 def test_many_deaths_are_listed_but_not_all_drawn():
     text = page(n_kills=5, cards={"in_report": 2})
     assert "2 of 5 deaths are shown; 5 cards lie in m1/evidence/" in text
