@@ -37,18 +37,18 @@ class Params(BaseModel):
         try:
             return handler(values)
         except ValidationError as exc:
-            unknown = [error for error in exc.errors() if _is_unknown_key(error)]
-            if not unknown:
+            if not any(_is_unknown_key(error) for error in exc.errors()):
                 raise
-            details = [cls._told(error) for error in unknown]
+            details = [cls._told(error) for error in exc.errors()]
             raise ValidationError.from_exception_data(exc.title, details) from None
 
     @classmethod
     def _told(cls, error: Any) -> InitErrorDetails:
-        near = get_close_matches(str(error["loc"][0]), cls.model_fields, n=1)
-        meant = f"; did you mean '{near[0]}'?" if near else ""
-        message = "Extra inputs are not permitted" + meant
-        kind = PydanticCustomError("extra_forbidden", message)
+        message = error["msg"]
+        if _is_unknown_key(error):
+            near = get_close_matches(str(error["loc"][0]), cls.model_fields, n=1)
+            message += f"; did you mean '{near[0]}'?" if near else ""
+        kind = PydanticCustomError(error["type"], message)
         return InitErrorDetails(type=kind, loc=error["loc"], input=error["input"])
 
     @property
