@@ -101,7 +101,9 @@ def sheet(
                             "donor": f"d{donor}",
                             "well": f"w{well}",
                             "control": group == "alone",
-                            "et_ratio": 0.0 if group == "alone" else 1.0 + well,
+                            "effector_to_target": 0.0
+                            if group == "alone"
+                            else 1.0 + well,
                         }
                     )
     return pd.DataFrame(rows)

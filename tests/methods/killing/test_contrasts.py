@@ -179,9 +179,9 @@ def _killing(plan, rate) -> pd.DataFrame:
     random = np.random.default_rng(4)
     tables, effectors, targets = {}, {}, {}
     for row in plan.itertuples():
-        per_hour = 0.5 + rate * np.log2(row.et_ratio)
+        per_hour = 0.5 + rate * np.log2(row.effector_to_target)
         tables[row.movie] = killers(random.poisson(per_hour * 2, 300))
-        effectors[row.movie] = cells(random, int(30 * row.et_ratio), 0.0)
+        effectors[row.movie] = cells(random, int(30 * row.effector_to_target), 0.0)
         targets[row.movie] = cells(random, 30, 0.3)
     units = sheet_units(plan, DESIGN)
     roles = ("tcell", "cancer")

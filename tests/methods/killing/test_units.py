@@ -34,7 +34,7 @@ def test_without_columns_every_movie_is_its_own_well():
 
 def test_the_columns_may_have_other_names():
     plan = sheet({"car": 1, "alone": 1}).rename(
-        columns={"well": "position", "donor": "patient", "et_ratio": "E_T"}
+        columns={"well": "position", "donor": "patient", "effector_to_target": "E_T"}
     )
     named = Design(
         *("condition", "control", None, 0.95, None, 50, 99, 1),

@@ -30,7 +30,7 @@ class Design:
     seed: int
     well_column: str | None = "well"
     donor_column: str | None = "donor"
-    et_column: str | None = "et_ratio"
+    et_column: str | None = "effector_to_target"
     reference: str | None = None  # condition that the others are compared with
     competing: tuple[str, ...] = ("left_field",)  # reasons beside death
     band: Band = "equal_precision"

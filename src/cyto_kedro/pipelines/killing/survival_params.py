@@ -56,7 +56,7 @@ class SurvivalParams(Params):
         default="donor", description="column of the sheet that names the donor"
     )
     et_column: str | None = Field(
-        default="et_ratio",
+        default="effector_to_target",
         description="column of the sheet with effectors per target, a number",
     )
     reference: str | None = Field(
