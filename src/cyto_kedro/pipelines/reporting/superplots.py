@@ -82,7 +82,7 @@ def _panel(
             x = at + jitter(len(some), 0.28)
             axes.plot(x, some, ".", ms=2.6, alpha=0.35, color=colour)
             means.append((number, float(values.mean())))
-        spread = jitter(len(means), 0.14) if len(means) > 1 else [0.0]
+        spread = jitter(len(means), 0.14) if len(means) > 1 else [0.0] * len(means)
         for offset, (number, mean) in zip(spread, means, strict=True):
             shape = _SHAPES[number % len(_SHAPES)]
             axes.plot(
