@@ -162,9 +162,9 @@ def new_project(folder, movies, text=GLOBALS):
 
 
 def files_of(folder):
-    """Files at any depth but for the lock, which stays behind empty."""
+    """Files at any depth but for locks, which stay behind empty."""
     found = (path for path in folder.rglob("*") if path.is_file())
-    return [path for path in found if path.name != ".lock"]
+    return [path for path in found if path.suffix != ".lock" and path.name != ".lock"]
 
 
 def nothing_was_computed(project):
