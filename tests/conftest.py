@@ -24,39 +24,16 @@ from small_cellpose import MODEL, import_cellpose, train
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-# Fixtures that are dear to make (a run of the example) or single on a machine (SLURM):
-# with `pytest -n` all their users go to one worker, other tests by file.
-_SHARED = {
-    "slurm_cluster": "slurm",
-    "running": "slurm",
-    "example_project": "example",
-    "place": "containers",
-    "ceph": "backends",
-    "postgres": "backends",
-    "small_weights": "weights",
-}
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """Share tests out to workers; what takes long starts first."""
+    """With `pytest -n` files of slow tests come first: none is left for the end."""
     if not (config.getoption("numprocesses", None) or hasattr(config, "workerinput")):
         return
-    slow = set()
-    for item in items:
-        used = getattr(item, "fixturenames", ())
-        group = next((_SHARED[n] for n in _SHARED if n in used), str(item.path))
-        item.add_marker(pytest.mark.xdist_group(group))
-        if item.get_closest_marker("slow") or group in _SHARED.values():
-            slow.add(group)
-
-    def order(item: pytest.Item) -> bool:
-        mark = item.get_closest_marker("xdist_group")
-        return mark is not None and mark.args[0] not in slow
-
-    items.sort(key=order)
+    marks = ("slow", "slurm", "containers")
+    slow = {i.path for i in items if any(i.get_closest_marker(m) for m in marks)}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(scope="session")
